@@ -1,0 +1,220 @@
+# `make help` lists targets and variables. Every variant (another compiler, CPU, optimisation,
+# sanitizer) has a directory of its own, so objects never mix. GNU make 3.81 or newer.
+
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(CORES)  # a -j on the command line wins
+endif
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+
+# ---- Variables that may be set on the command line
+DEFAULT_CXX := $(if $(filter Linux,$(shell uname -s)),g++,c++)
+ifeq ($(origin CXX),default)
+CXX := $(DEFAULT_CXX)
+endif
+ARCH := native
+SANITIZE :=
+DEFAULT_OPT := $(if $(SANITIZE),-O1,-O3)
+OPT := $(DEFAULT_OPT)
+PREFIX := /usr/local
+DESTDIR :=
+ARGS :=
+T :=
+V :=
+
+# ---- Where this variant lives: build/, or build/<all that differs from the defaults>/
+comma := ,
+empty :=
+space := $(empty) $(empty)
+VARIANT := $(filter-out $(DEFAULT_CXX),$(notdir $(CXX))) $(filter-out native,$(ARCH)) \
+           $(patsubst -%,%,$(filter-out $(DEFAULT_OPT),$(OPT))) $(subst $(comma),+,$(SANITIZE))
+B := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
+
+# ---- Flags. -ffp-contract=off and never -ffast-math: the same bits from every build rest on it
+COMPILER := $(shell $(CXX) --version 2>/dev/null | head -n 1) $(shell $(CXX) -dumpmachine 2>/dev/null)
+ON_ARM := $(filter aarch64-% arm64-%,$(COMPILER))
+CPU := $(if $(and $(ON_ARM),$(filter native,$(ARCH))),-mcpu=native,-march=$(ARCH))
+WARN := -Wall -Wextra $(if $(findstring clang,$(COMPILER)),-Wshadow)
+SAFE := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+          -fno-omit-frame-pointer -g -DHEED_NO_POOL)
+COMPILE := $(CXX) -std=c++20 $(CPU) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) \
+           -pthread -I. -Ilayers $(SAFE) $(CPPFLAGS) $(CXXFLAGS)
+LINK := $(CXX) -pthread $(SAFE) $(CXXFLAGS) $(LDFLAGS)
+# Tests meet fresh storage full of NaN, and are built for a short wait: all but the kernels at -O1.
+TEST_OPT := $(if $(filter -O0,$(OPT)),-O0,-O1)
+TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
+
+# ---- Sources
+# Free of the number type: compiled once. All others twice, for float and (-DHEED_DOUBLE) double.
+PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
+                 autograd/pool.cpp
+KERNELS := autograd/gemm.cpp autograd/elementwise.cpp autograd/vector_math.cpp
+# Inline vector code would differ with the reader's -march, so these are not installed.
+PRIVATE_HEADERS := autograd/simd.h
+
+SOURCES := $(wildcard autograd/*.cpp layers/*.cpp optim/*.cpp)
+PLAIN := $(filter $(PLAIN_SOURCES),$(SOURCES))
+TYPED := $(filter-out $(PLAIN),$(SOURCES))
+ifneq ($(words $(sort $(notdir $(SOURCES)))),$(words $(SOURCES)))
+$(error two sources of the library have one name, and ar would keep one of them: $(SOURCES))
+endif
+SUPPORT := $(wildcard lessons/support/*.cpp)
+LESSONS := $(notdir $(patsubst %/main.cpp,%,$(wildcard lessons/[0-9][0-9]_*/main.cpp)))
+NUMBERS := $(foreach lesson,$(LESSONS),$(firstword $(subst _, ,$(lesson))))
+PROGRAMS := $(NUMBERS:%=$(B)/lesson-%)
+BENCHES := $(patsubst tests/bench/%.cpp,$(B)/bench/%,$(filter-out tests/bench/peer_%,\
+             $(wildcard tests/bench/*.cpp)))
+# Tests that the number type cannot touch run once, in the float program.
+TESTS := $(wildcard tests/test_*.cpp)
+PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_support.cpp \
+                 tests/test_build.cpp,$(TESTS))
+
+# ---- Objects: build/obj/autograd/tensor.f32.o, .f64.o, parallel.o; those of the tests in obj/test
+objects = $(TYPED:%.cpp=$1/%.f32.o) $(TYPED:%.cpp=$1/%.f64.o) $(PLAIN:%.cpp=$1/%.o)
+LIBRARY := $(call objects,$(B)/obj)
+TEST_LIBRARY := $(call objects,$(B)/obj/test)
+SUPPORT_OBJECTS := $(SUPPORT:%.cpp=$(B)/obj/%.o)
+TESTS_F32 := $(TESTS:%.cpp=$(B)/obj/test/%.f32.o)
+TESTS_F64 := $(patsubst %.cpp,$(B)/obj/test/%.f64.o,$(filter-out $(PLAIN_TESTS),$(TESTS)))
+MAIN := $(B)/obj/test/tests/main.o
+
+all: $(B)/libheed.a $(PROGRAMS)
+.PHONY: all run test mutants bench results readme expected install clean help FORCE
+
+# One short line a command; V=1 shows the command itself.
+quiet = $(if $(V),,@echo '  $1' &&)
+level = $(if $(filter $(KERNELS),$<),$(OPT),$(TEST_OPT))
+
+# Rewritten only when a setting or the compiler changes; every object depends on it.
+SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(TEST_OPT) $(TEST_FLAGS) $(KERNELS)
+$(B)/settings: FORCE
+	@mkdir -p $(@D); echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
+
+$(B)/obj/test/%.f32.o: %.cpp $(B)/settings
+	$(call quiet,$<  (tests))mkdir -p $(@D) && $(COMPILE) $(level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
+$(B)/obj/test/%.f64.o: %.cpp $(B)/settings
+	$(call quiet,$<  (tests, double))mkdir -p $(@D) && \
+	  $(COMPILE) $(level) $(TEST_FLAGS) -DHEED_DOUBLE -MMD -MP -c $< -o $@
+$(B)/obj/test/%.o: %.cpp $(B)/settings
+	$(call quiet,$<  (tests))mkdir -p $(@D) && $(COMPILE) $(level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
+$(B)/obj/%.f32.o: %.cpp $(B)/settings
+	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(OPT) -MMD -MP -c $< -o $@
+$(B)/obj/%.f64.o: %.cpp $(B)/settings
+	$(call quiet,$<  (double))mkdir -p $(@D) && $(COMPILE) $(OPT) -DHEED_DOUBLE -MMD -MP -c $< -o $@
+$(B)/obj/%.o: %.cpp $(B)/settings
+	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(OPT) -MMD -MP -c $< -o $@
+
+$(B)/libheed.a: $(LIBRARY)
+$(B)/libheed-test.a: $(TEST_LIBRARY)
+$(B)/libheed.a $(B)/libheed-test.a:
+	$(call quiet,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+# ---- Lessons: lessons/01_name/main.cpp is built as build/lesson-01 and run by `make lesson-01`
+define lesson
+$(B)/lesson-$1: $(B)/obj/lessons/$2/main.o $(SUPPORT_OBJECTS) $(B)/libheed.a
+	$$(call quiet,$$@)$(LINK) $$^ -o $$@
+lesson-$1: $(B)/lesson-$1
+	@$$< $$(ARGS)
+.PHONY: lesson-$1
+endef
+$(foreach name,$(LESSONS),$(eval $(call lesson,$(firstword $(subst _, ,$(name))),$(name))))
+
+run: $(PROGRAMS)
+	@set -e; for program in $(PROGRAMS); do echo; echo "==== $$program"; $$program; done
+
+# ---- Tests: `make test` runs all, `make test T=gru` those of tests/test_gru.cpp
+$(B)/tests-float: $(MAIN) $(TESTS_F32)
+$(B)/tests-double: $(MAIN) $(TESTS_F64)
+$(B)/tests-%-float: $(MAIN) $(B)/obj/test/tests/test_%.f32.o $(SUPPORT_OBJECTS) $(B)/libheed-test.a
+	$(call quiet,$@)$(LINK) $^ -o $@
+$(B)/tests-%-double: $(MAIN) $(B)/obj/test/tests/test_%.f64.o $(SUPPORT_OBJECTS) $(B)/libheed-test.a
+	$(call quiet,$@)$(LINK) $^ -o $@
+$(B)/tests-float $(B)/tests-double: $(SUPPORT_OBJECTS) $(B)/libheed-test.a
+	$(call quiet,$@)$(LINK) $^ -o $@
+
+ifeq ($(T),)
+TEST_PROGRAMS := $(B)/tests-float $(B)/tests-double
+else
+ifeq ($(wildcard tests/test_$(T).cpp),)
+$(error no tests/test_$(T).cpp; T may be: $(TESTS:tests/test_%.cpp=%))
+endif
+TEST_PROGRAMS := $(B)/tests-$(T)-float \
+  $(if $(filter tests/test_$(T).cpp,$(PLAIN_TESTS)),,$(B)/tests-$(T)-double)
+endif
+# What the tests that start other programs (lessons, compiler, nm) need to know.
+FOR_TESTS = HEED_BUILD='$(B)' HEED_CXX='$(CXX)' HEED_MAKE='$(MAKE)' HEED_SANITIZE='$(SANITIZE)'
+
+# Each program leaves its counts in a file; one that leaves none has crashed, which is a failure.
+test: $(TEST_PROGRAMS) $(if $(filter-out readme lessons build,$(T)),,all)
+	@passed=0; failed=0; status=0; \
+	for program in $(TEST_PROGRAMS); do \
+	  rm -f $$program.counts; \
+	  $(FOR_TESTS) HEED_TEST_COUNTS=$$program.counts $$program $(ARGS) || status=1; \
+	  counts=`cat $$program.counts 2>/dev/null || echo 0 1`; \
+	  passed=$$((passed + $${counts% *})); failed=$$((failed + $${counts#* })); \
+	done; \
+	echo "$$passed passed, $$failed failed"; \
+	[ $$status = 0 ] && [ $$failed = 0 ]
+
+# Plants errors, one at a time, each of which a test must catch.
+mutants:
+	@tests/mutants $(ARGS)
+
+bench: all $(BENCHES)
+	@HEED_BUILD='$(B)' tests/bench/run $(ARGS)
+$(B)/bench/%: tests/bench/%.cpp $(B)/settings $(B)/libheed.a
+	$(call quiet,$@)mkdir -p $(@D) && $(COMPILE) $(OPT) -MMD -MP $< $(B)/libheed.a -o $@ $(LDFLAGS)
+
+# The texts: recorded runs (minutes), snippets in the READMEs, the lessons' expected output.
+results: all
+	@lessons/support/record $(B) $(ARGS)
+readme: $(B)/tests-readme-float
+	@$< --no-skip --test-case='readme: rewrite the snippets'
+expected: $(B)/tests-lessons-float $(PROGRAMS)
+	@$(FOR_TESTS) $< --no-skip --test-case='lessons: rewrite the expected outputs'
+
+# ---- Installation: <heed.h> and all that it includes, the library, and two pkg-config files
+HEADERS := $(filter-out $(PRIVATE_HEADERS),$(wildcard autograd/*.h layers/*.h optim/*.h))
+TARGET = $(DESTDIR)$(abspath $(PREFIX))
+# $1: file name, $2: what it is, $3: a flag more
+pkgconfig = printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'Name: $1' 'Description: $2' \
+  'Version: 0.1' 'Cflags: -ffp-contract=off -pthread -I$${prefix}/include/heed$3' \
+  'Libs: -L$${prefix}/lib -lheed -pthread' > '$(TARGET)/lib/pkgconfig/$1.pc'
+install: $(B)/libheed.a
+	@for d in autograd layers optim; do install -d '$(TARGET)'/include/heed/$$d; done
+	@install -d '$(TARGET)/lib/pkgconfig'
+	@for h in $(HEADERS); do install -m 644 $$h '$(TARGET)'/include/heed/$$h; done
+	@install -m 644 layers/heed.h '$(TARGET)/include/heed/heed.h'
+	@install -m 644 $(B)/libheed.a '$(TARGET)/lib/libheed.a'
+	@$(call pkgconfig,heed,attention and autograd in float)
+	@$(call pkgconfig,heed-double,attention and autograd in double, -DHEED_DOUBLE)
+
+clean:
+	rm -rf build
+
+help:
+	@printf '%s\n' \
+	  'make              build the library and all lessons' \
+	  'make run          build and run every lesson in order; figures go to build/figures' \
+	  'make lesson-NN    build and run one ($(NUMBERS:%=lesson-%)); ARGS="--seed 1"' \
+	  'make test         build and run all tests; T=gru runs those of tests/test_gru.cpp' \
+	  'make mutants      plant errors in the code, one by one; a test must catch each' \
+	  'make bench        measure the bars of performance on this machine' \
+	  'make results      repeat the long runs that the texts quote' \
+	  'make readme       copy the marked code into the READMEs' \
+	  'make expected     run the lessons and renew their expected.txt' \
+	  'make install      install headers and library; PREFIX=/usr/local DESTDIR=' \
+	  'make clean        delete build/' \
+	  '' \
+	  'CXX=clang++       compiler (now: $(CXX))' \
+	  'ARCH=x86-64-v3    CPU to build for (now: $(ARCH)); x86-64 runs on every 64-bit PC' \
+	  'OPT=-O2           optimisation (now: $(OPT)); the results are the same at every level' \
+	  'SANITIZE=address,undefined   or thread' \
+	  'ARGS=...          given to the lesson or the tests;  V=1 shows the commands' \
+	  '' \
+	  'This variant is built in $(B)/.'
+
+-include $(patsubst %.o,%.d,$(LIBRARY) $(TEST_LIBRARY) $(SUPPORT_OBJECTS) $(MAIN) $(TESTS_F32) \
+  $(TESTS_F64) $(LESSONS:%=$(B)/obj/lessons/%/main.o)) $(BENCHES:%=%.d)
