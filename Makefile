@@ -49,7 +49,7 @@ TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 # ---- Sources
 # Free of the number type: compiled once. All others twice, for float and (-DHEED_DOUBLE) double.
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
-                 autograd/pool.cpp
+                 autograd/pool.cpp autograd/safetensors.cpp
 KERNELS := autograd/gemm.cpp autograd/elementwise.cpp autograd/vector_math.cpp
 # Inline vector code would differ with the reader's -march, so these are not installed.
 PRIVATE_HEADERS := autograd/simd.h
@@ -69,7 +69,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(B)/bench/%,$(filter-out tests/bench/pe
 # Tests that the number type cannot touch run once, in the float program.
 TESTS := $(wildcard tests/test_*.cpp)
 PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_support.cpp \
-                 tests/test_build.cpp,$(TESTS))
+                 tests/test_build.cpp tests/test_safetensors.cpp,$(TESTS))
 
 # ---- Objects: build/obj/autograd/tensor.f32.o, .f64.o, parallel.o; those of the tests in obj/test
 objects = $(TYPED:%.cpp=$1/%.f32.o) $(TYPED:%.cpp=$1/%.f64.o) $(PLAIN:%.cpp=$1/%.o)
