@@ -43,8 +43,7 @@ Two divide(Two a, Two b) {
   return sum(q, (fma(-q, b.hi, a.hi) + (a.lo - q * b.lo)) / b.hi);
 }
 
-// The nearest integer, as a double, for |x| < 2^51: at 1.5 * 2^52 a double has no fraction
-// left.
+// The nearest integer for |x| < 2^51: a double near 1.5 * 2^52 has no room for a fraction.
 double nearest(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
 
 // 2^k for -1022 <= k <= 1023.
@@ -52,15 +51,18 @@ double power_of_two(int k) {
   return std::bit_cast<double>(static_cast<uint64_t>(k + 1023) << 52);
 }
 
-// 1 / n!. Factorials up to 22! are doubles, so this is rounded once.
-constexpr double inverse_factorial(int n) {
-  double product = 1;
-  for (int i = 2; i <= n; ++i) product *= i;
-  return 1 / product;
+// Exact up to 22!.
+constexpr double factorial(int n) { return n < 2 ? 1 : n * factorial(n - 1); }
+
+// The coefficients c(0), c(1), ... of a series, made by the compiler.
+template <size_t n, class Term> constexpr std::array<double, n> series_of(Term c) {
+  std::array<double, n> values{};
+  for (size_t i = 0; i < n; ++i) values[i] = c(static_cast<int>(i));
+  return values;
 }
 
 // c[0] + c[1] x + c[2] x^2 + ...
-template <size_t n> double series(const std::array<double, n>& c, double x) {
+template <size_t n> double evaluate(const std::array<double, n>& c, double x) {
   double y = c[n - 1];
   for (size_t i = n - 1; i-- > 0;) y = fma(y, x, c[i]);
   return y;
@@ -85,27 +87,23 @@ Angle reduce(double x, const char* name) {
   return {sum(rest.hi, rest.lo - k * half_pi_3), static_cast<int>(static_cast<int64_t>(k) & 3)};
 }
 
-// sin(r) = r - r^3/3! + r^5/5! - ... - r^17/17!... up to pi/4; the next term is below 2^-62.
+// sin(r) = r - r^3/3! + r^5/5! - ... + r^17/17!; for |r| <= pi/4 the rest is below 2^-63 r.
 double sin_series(Two r) {
-  static constexpr auto c = [] {
-    std::array<double, 8> c{};
-    for (int i = 0; i < 8; ++i) c[i] = (i % 2 ? 1 : -1) * inverse_factorial(2 * i + 3);
-    return c;
-  }();
+  static constexpr auto c = series_of<8>([](int i) {  //
+    return (i % 2 ? 1 : -1) / factorial(2 * i + 3);
+  });
   const double square = r.hi * r.hi;
-  return r.hi + (r.hi * square * series(c, square) + r.lo * (1 - 0.5 * square));
+  return r.hi + (r.hi * square * evaluate(c, square) + r.lo * (1 - 0.5 * square));
 }
 
-// cos(r) = 1 - r^2/2! + r^4/4! - ... + r^18/18!
+// cos(r) = 1 - r^2/2! + r^4/4! - ... - r^18/18!
 double cos_series(Two r) {
-  static constexpr auto c = [] {
-    std::array<double, 8> c{};
-    for (int i = 0; i < 8; ++i) c[i] = (i % 2 ? -1 : 1) * inverse_factorial(2 * i + 4);
-    return c;
-  }();
+  static constexpr auto c = series_of<8>([](int i) {  //
+    return (i % 2 ? -1 : 1) / factorial(2 * i + 4);
+  });
   const double square = r.hi * r.hi;
   const Two start = sum(1, -0.5 * square);
-  return start.hi + (start.lo + (square * square * series(c, square) - r.hi * r.lo));
+  return start.hi + (start.lo + (square * square * evaluate(c, square) - r.hi * r.lo));
 }
 
 // e^(x.hi + x.lo): x = k ln 2 + r, |r| <= ln(2)/2, and e^x = 2^k e^r.
@@ -113,15 +111,11 @@ double exp_of(Two x) {
   if (x.hi != x.hi) return x.hi;
   if (x.hi > 710) return std::numeric_limits<double>::infinity();
   if (x.hi < -746) return 0;
-  static constexpr auto c = [] {
-    std::array<double, 13> c{};
-    for (int i = 0; i < 13; ++i) c[i] = inverse_factorial(i + 2);
-    return c;
-  }();
+  static constexpr auto c = series_of<13>([](int i) { return 1 / factorial(i + 2); });
   const double k = nearest(x.hi * 0x1.71547652b82fep0);  // times 1 / ln 2
   const Two r = sum(x.hi - k * ln2_hi, x.lo - k * ln2_lo);
   const Two start = sum(1, r.hi);
-  const double y = start.hi + (start.lo + (r.lo + r.hi * r.hi * series(c, r.hi)));
+  const double y = start.hi + (start.lo + (r.lo + r.hi * r.hi * evaluate(c, r.hi)));
   // In two steps: 2^k itself may be too large or too small for a double when the result is not.
   const int whole = static_cast<int>(k), half = whole / 2;
   return y * power_of_two(half) * power_of_two(whole - half);
@@ -134,17 +128,17 @@ Two log_of(double x) {
   const uint64_t bits = std::bit_cast<uint64_t>(tiny ? x * 0x1p54 : x);
   double k = static_cast<double>(static_cast<int>(bits >> 52) - 1023 - (tiny ? 54 : 0));
   double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000);
-  if (m > 0x1.6a09e667f3bcdp0) m *= 0.5, k += 1;
+  if (m > 0x1.6a09e667f3bcdp0) {  // sqrt(2)
+    m *= 0.5;
+    k += 1;
+  }
 
-  static constexpr auto c = [] {
-    std::array<double, 11> c{};
-    for (int i = 0; i < 11; ++i) c[i] = 2.0 / (2 * i + 5);
-    return c;
-  }();
+  static constexpr auto c = series_of<11>([](int i) { return 2.0 / (2 * i + 5); });
   const Two s = divide({m - 1, 0}, sum(m, 1));
   const Two square = multiply(s, s);
-  const Two third = sum(2.0 / 3, square.hi * series(c, square.hi) + 0x1.5555555555555p-55);
-  const Two log_m = add({2 * s.hi, 2 * s.lo}, multiply(s, multiply(square, third)));
+  // 2/3 + 2/5 s^2 + 2/7 s^4 + ...; the small number is what 2/3 lacks as a double.
+  const Two tail = sum(2.0 / 3, square.hi * evaluate(c, square.hi) + 0x1.5555555555555p-55);
+  const Two log_m = add({2 * s.hi, 2 * s.lo}, multiply(s, multiply(square, tail)));
   return add({k * ln2_hi, k * ln2_lo}, log_m);
 }
 
@@ -176,7 +170,10 @@ double pow(double x, double y) {
   constexpr double largest = std::numeric_limits<double>::max();
   CHECK(x > 0 && x <= largest && y >= -largest && y <= largest, "[pow] ", x, " to the power ",
         y, ": wants a finite base above 0 and a finite exponent");
-  return exp_of(multiply(log_of(x), {y, 0}));
+  const Two log_x = log_of(x);
+  const double rough = log_x.hi * y;
+  if (!(rough > -746 && rough < 710)) return exp(rough);  // 0 or infinity
+  return exp_of(multiply(log_x, {y, 0}));
 }
 
 }  // namespace heed::exact

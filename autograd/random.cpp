@@ -19,13 +19,13 @@ namespace heed {
 
 namespace {
 
-float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 
 // A float in [0, 1): the low 24 bits of a word.
 float uniform24(uint32_t word) { return static_cast<float>(word & 0xFFFFFF) * 0x1p-24f; }
 
 // ln(x) for a normal float 0 < x <= 1.
-float log_cephes(float x) {
+inline float log_cephes(float x) {
   // x = m 2^e with m in [sqrt(1/2), sqrt(2)): first m in [1/2, 1), then doubled if too small.
   const uint32_t bits = std::bit_cast<uint32_t>(x);
   float e = static_cast<float>(static_cast<int>(bits >> 23) - 126);
@@ -54,7 +54,7 @@ struct SinCos {
 };
 
 // sin(t) and cos(t) for a float 0 <= t < 2 pi.
-SinCos sincos_cephes(float t) {
+inline SinCos sincos_cephes(float t) {
   // The octant, rounded up to even, so that x = t - octant pi/4 is within [-pi/4, pi/4].
   const int octant = (static_cast<int>(t * 1.27323954473516f) + 1) & ~1;
   const float k = static_cast<float>(octant);
