@@ -1,0 +1,80 @@
+#include "autograd/gradcheck.h"
+#include <cmath>
+#include "autograd/graph.h"
+#include "autograd/random.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace {
+
+// f's result under a generator that is always in the same state, which is put back afterwards.
+Tensor call(const Function& f, const std::vector<Tensor>& inputs) {
+  Generator before = default_generator();
+  Tensor y = f(inputs);
+  default_generator() = before;
+  return y;
+}
+
+// dL/d(number i of x) from four values of L around it; the error falls with the fourth power of
+// the step.
+double difference(const Function& f, const std::vector<Tensor>& inputs, Tensor x, int64_t i,
+                  const Tensor& c) {
+  constexpr double STEP = 3e-4;
+  const Scalar centre = x.data()[i];
+  auto L = [&](double move) {
+    x.mutable_data()[i] = Scalar(centre + move);
+    std::vector<Scalar> y = call(f, inputs).to_vector();
+    double sum = 0;
+    for (size_t k = 0; k < y.size(); ++k) sum += double(c.data()[k]) * double(y[k]);
+    return sum;
+  };
+  double near = L(STEP) - L(-STEP), far = L(2 * STEP) - L(-2 * STEP);
+  x.mutable_data()[i] = centre;
+  return (8 * near - far) / (12 * STEP);
+}
+
+struct Mismatch {
+  double error = 0, got = 0, expected = 0;
+  size_t argument = 0;
+  int64_t index = 0;
+};
+
+}  // namespace
+
+double gradcheck(const std::string& name, const Function& f, const std::vector<Tensor>& inputs,
+                 double tolerance) {
+  CHECK(sizeof(Scalar) == 8, "[gradcheck] ", name, ": differences of floats are too coarse to "
+        "judge a derivative\n  compile with -DHEED_DOUBLE (pkg-config heed-double)");
+  for (size_t k = 0; k < inputs.size(); ++k)
+    CHECK(inputs[k].is_leaf() && inputs[k].requires_grad() && inputs[k].is_contiguous(),
+          "[gradcheck] ", name, ": argument ", k, " must be a row-major leaf with",
+          " requires_grad_(); make views inside the function");
+
+  for (const Tensor& x : inputs) x.zero_grad();
+  Tensor y = call(f, inputs), c = empty(y.shape());
+  Generator(1).uniform(c.mutable_data(), c.numel(), 0.5, 1.5);
+  for (int64_t i = 1; i < c.numel(); i += 2) c.mutable_data()[i] *= -1;
+  y.backward(c);
+
+  NoGrad guard;
+  double largest = 1e-3;
+  Mismatch worst;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    std::vector<Scalar> g(size_t(inputs[k].numel()), 0);
+    if (Tensor grad = inputs[k].grad(); grad.defined()) g = grad.to_vector();
+    for (int64_t i = 0; i < inputs[k].numel(); ++i) {
+      double got = double(g[size_t(i)]), expected = difference(f, inputs, inputs[k], i, c);
+      largest = std::max({largest, std::abs(got), std::abs(expected)});
+      double error = std::abs(got - expected);
+      if (!(error <= worst.error)) worst = {error, got, expected, k, i};
+    }
+  }
+  CHECK(worst.error <= tolerance * largest, "[gradcheck] ", name, ": the gradient of argument ",
+        worst.argument, ", shape ", inputs[worst.argument].shape(), ", at element ", worst.index,
+        " is ", worst.got, ", but differences give ", worst.expected, "\n  relative to the largest",
+        " gradient, ", largest, ", that is ", worst.error / largest, ", above ", tolerance);
+  return worst.error / largest;
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

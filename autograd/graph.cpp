@@ -1,0 +1,161 @@
+#include "autograd/graph.h"
+#include <cmath>
+#include "autograd/loops.h"
+#include "autograd/ops.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+
+// A node that dies while another is dying waits in a queue, so that freeing does not recurse.
+void Node::destroy(Node* node) noexcept {
+  static thread_local constinit Node* waiting = nullptr;
+  static thread_local constinit bool busy = false;
+  node->next_dying = waiting;
+  waiting = node;
+  if (std::exchange(busy, true)) return;
+  while (waiting) delete std::exchange(waiting, waiting->next_dying);
+  busy = false;
+}
+
+void check_finite(const char* op, const char* what, const Tensor& y) {
+  const Scalar* data = y.data();
+  Walk<1>(y.shape(), {y.strides()}).run([&](auto at, int64_t n, auto step) {
+    for (int64_t i = 0; i < n; ++i) {
+      Scalar value = data[at[0] + i * step[0]];
+      CHECK(std::isfinite(value), "[detect_anomaly] ", op, " made ", value, " in its ", what,
+            " step, in a tensor of shape ", y.shape());
+    }
+  });
+}
+
+// ---- gradients arrive
+static Tensor dense(const Ref<Storage>& storage, const Shape& shape) {
+  return Tensor(storage, 0, shape, contiguous_strides(shape));
+}
+
+static void add_dense(Scalar* __restrict sum, const Scalar* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) sum[i] += x[i];
+}
+
+void accumulate(Node& node, Tensor dx) {
+  if (!(dx.shape() == node.shape)) dx = sum_to(dx, node.shape);
+  if (anomaly_enabled) [[unlikely]] check_finite(node.name, "backward", dx);
+  bool whole = dx.offset() == 0 && dx.is_contiguous();
+  if (!node.grad) {
+    // An inner node may share what somebody else still holds, for nobody changes what is shared.
+    if (whole && (!node.leaf || dx.storage().unique())) {
+      node.grad = dx.storage();
+    } else {
+      node.grad = dx.detach().clone().storage();
+    }
+  } else if (node.grad.unique() && whole) {
+    add_dense(node.grad->data(), dx.data(), dx.numel());
+    ++node.grad->version;
+  } else {
+    node.grad = (dense(node.grad, node.shape) + dx).storage();
+  }
+}
+
+// ---- the tensor's side
+Tensor& Tensor::requires_grad_(bool wanted) {
+  CHECK(defined(), "[requires_grad_] the tensor is undefined");
+  CHECK(is_leaf(), "[requires_grad_] only a leaf can change this; here it is the result of ",
+        node_->name, "\n  detach() gives the same numbers outside the graph");
+  if (!node_) {
+    if (!wanted) return *this;
+    node_ = Ref<Node>(new Node("leaf", shape_, true));
+  }
+  node_->requires_grad = wanted;
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  if (!node_ || !node_->grad) return {};
+  return dense(node_->grad, node_->shape);
+}
+
+void Tensor::zero_grad() const {
+  if (node_) node_->grad = {};
+}
+
+void Tensor::retain_grad() const {
+  CHECK(requires_grad(), "[retain_grad] this tensor takes part in no graph");
+  node_->keeps_grad = true;
+}
+
+// ---- backward
+namespace {
+
+// The nodes to visit, each before its inputs, linked through Node::link; no memory is taken.
+struct Order {
+  Ref<Node> first;
+
+  void collect(const Ref<Node>& root) {
+    static std::atomic<uint64_t> passes{0};
+    uint64_t pass = ++passes;
+    Node* path = nullptr;  // from here up to the root; each node's link holds the one above it
+    enter(root.get(), pass, path);
+    while (path) {
+      std::span<Ref<Node>> in = path->inputs();
+      if (path->next_input < int(in.size())) {
+        if (Node* next = in[size_t(path->next_input++)].get()) enter(next, pass, path);
+      } else {
+        Node* done = std::exchange(path, path->above);
+        done->link = std::move(first);
+        first = Ref<Node>(done);
+      }
+    }
+  }
+  // If a step throws, what is left is put as it was before.
+  ~Order() {
+    while (first) pop();
+  }
+  Ref<Node> pop() {
+    Ref<Node> node = std::move(first);
+    first = std::move(node->link);
+    if (!node->keeps_grad) node->grad = {};
+    return node;
+  }
+
+ private:
+  static void enter(Node* node, uint64_t pass, Node*& path) {
+    CHECK(!node->released, "[backward] this graph was used already and its memory is free\n",
+          "  run the forward pass again, or give retain_graph = true to the first backward()");
+    if (node->leaf || node->visited == pass) return;
+    node->visited = pass;
+    node->next_input = 0;
+    node->above = std::exchange(path, node);
+  }
+};
+
+}  // namespace
+
+void Tensor::backward(bool retain_graph) const {
+  CHECK(numel() == 1, "[backward] the gradient of a tensor of shape ", shape_,
+        " is not determined; only a scalar can start by itself\n",
+        "  reduce it first, as in mean(y).backward(), or pass dL/dy: y.backward(gradient)");
+  backward(ones(shape_), retain_graph);
+}
+
+void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
+  CHECK(requires_grad(), "[backward] nothing here requires a gradient\n",
+        "  call requires_grad_() on an input, and check that no NoGrad was in force");
+  CHECK(gradient.defined() && gradient.shape() == shape_, "[backward] gradient ",
+        gradient.shape(), " for a tensor of shape ", shape_);
+  NoGrad guard;
+  Order order;
+  order.collect(node_);
+  accumulate(*node_, gradient.detach());
+  while (order.first) {
+    Node& node = *order.first;
+    if (node.grad) node.backward(dense(node.grad, node.shape));
+    if (!retain_graph) {
+      node.release();
+      node.released = true;
+    }
+    order.pop();
+  }
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

@@ -1,0 +1,149 @@
+// The tape. Every recorded operation makes a Node that knows the nodes of its inputs and how to
+// turn the gradient of its result into theirs. Nodes hold nodes, never tensors: the numbers that a
+// backward step reads are saved by name, so nothing stays alive that nothing reads.
+#pragma once
+#include <array>
+#include <optional>
+#include <utility>
+#include "autograd/tensor.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+
+// grad += dx. A gradient whose shape is larger than the node's, since broadcasting repeated
+// the input, is summed back to it here and nowhere else.
+void accumulate(Node& node, Tensor dx);
+
+// The place where an operation puts an input's gradient: `if (dx) dx += ...;`
+class GradOf {
+ public:
+  explicit GradOf(Node* node) : node_(node) {}
+  explicit operator bool() const { return node_; }  // is it wanted?
+  void operator+=(Tensor dx) const {
+    if (node_) accumulate(*node_, std::move(dx));
+  }
+
+ private:
+  Node* node_;
+};
+
+// ---- modes of the calling thread
+inline thread_local constinit bool grad_enabled = true;
+inline thread_local constinit bool anomaly_enabled = false;
+
+// While it lives, nothing is recorded (torch.no_grad).
+struct NoGrad {
+  bool before = std::exchange(grad_enabled, false);
+  NoGrad() = default;
+  NoGrad(const NoGrad&) = delete;
+  ~NoGrad() { grad_enabled = before; }
+};
+// While it lives, the first operation that makes a NaN or an infinity, forward or backward,
+// throws and names itself (torch.autograd.detect_anomaly). Slow: every result is read once more.
+struct DetectAnomaly {
+  bool before = std::exchange(anomaly_enabled, true);
+  DetectAnomaly() = default;
+  DetectAnomaly(const DetectAnomaly&) = delete;
+  ~DetectAnomaly() { anomaly_enabled = before; }
+};
+void check_finite(const char* op, const char* what, const Tensor& y);
+
+// ---- record
+template <size_t N> using Tensors = std::array<const Tensor*, N>;
+template <class... T> Tensors<sizeof...(T)> inputs(const T&... x) { return {&x...}; }
+template <class... T> Tensors<sizeof...(T)> saved(const T&... x) { return {&x...}; }
+
+const inline Tensor nothing;  // in saved(): for this call, backward does not need it
+
+// What a backward step reads: the numbers without their graph, and their version at the time.
+struct Saved {
+  Tensor value;
+  uint32_t version = 0;
+  void keep(const Tensor& x) {
+    if (!x.defined()) return;
+    value = x.detach();
+    version = x.version();
+  }
+  void check(const char* op) const {
+    CHECK(!value.defined() || value.version() == version, "[backward] ", op,
+          " needs a tensor of shape ", value.shape(), " that was changed in place since\n",
+          "  change a clone() of it instead, or change it after backward()");
+  }
+};
+
+template <size_t N, size_t M, class F> struct Recorded final : Node {
+  std::array<Ref<Node>, N> in;
+  std::array<Saved, M> kept;
+  std::optional<F> step;
+
+  Recorded(const char* name, const Shape& shape, F&& f)
+      : Node(name, shape, false), step(std::move(f)) {}
+  std::span<Ref<Node>> inputs() override { return in; }
+  void backward(const Tensor& g) override {
+    for (const Saved& s : kept) s.check(name);
+    [&]<size_t... I, size_t... J>(std::index_sequence<I...>, std::index_sequence<J...>) {
+      (*step)(g, GradOf(in[I].get())..., kept[J].value...);
+    }(std::make_index_sequence<N>(), std::make_index_sequence<M>());
+  }
+  void release() override {
+    in = {};
+    kept = {};
+    step.reset();
+  }
+};
+
+// Makes y the result of an operation:
+//   return record("mul", y, inputs(a, b), saved(a, b),
+//                 [](const Tensor& g, GradOf da, GradOf db, const Tensor& a, const Tensor& b) {
+//                   if (da) da += g * b;
+//                   if (db) db += g * a;
+//                 });
+// The step receives g = dL/dy, a place for each input's gradient, and what was saved; it runs
+// without recording. This is the only place that looks at NoGrad and requires_grad.
+template <size_t N, size_t M, class F>
+Tensor record(const char* name, Tensor y, Tensors<N> inputs, Tensors<M> saved, F step) {
+  if (anomaly_enabled) [[unlikely]] check_finite(name, "forward", y);
+  bool wanted = false;
+  for (const Tensor* x : inputs) wanted |= x->requires_grad();
+  if (!wanted || !grad_enabled) return y;
+  auto* node = new Recorded<N, M, F>(name, y.shape(), std::move(step));
+  Ref<Node> owner(node);
+  for (size_t i = 0; i < N; ++i)
+    if (inputs[i]->requires_grad()) node->in[i] = inputs[i]->node();
+  for (size_t i = 0; i < M; ++i) node->kept[i].keep(*saved[i]);
+  y.set_node(std::move(owner));
+  return y;
+}
+
+// The same for any number of inputs, with nothing saved: step(g, places), one place an input.
+template <class F>
+Tensor record(const char* name, Tensor y, std::span<const Tensor> inputs, F step) {
+  struct Many final : Node {
+    PoolVector<Ref<Node>> in;
+    std::optional<F> step;
+    Many(const char* name, const Shape& shape, F&& f)
+        : Node(name, shape, false), step(std::move(f)) {}
+    std::span<Ref<Node>> inputs() override { return in; }
+    void backward(const Tensor& g) override {
+      PoolVector<GradOf> places;
+      for (const Ref<Node>& node : in) places.emplace_back(node.get());
+      (*step)(g, std::span<const GradOf>(places));
+    }
+    void release() override {
+      in.clear();
+      step.reset();
+    }
+  };
+  if (anomaly_enabled) [[unlikely]] check_finite(name, "forward", y);
+  bool wanted = false;
+  for (const Tensor& x : inputs) wanted |= x.requires_grad();
+  if (!wanted || !grad_enabled) return y;
+  auto* node = new Many(name, y.shape(), std::move(step));
+  Ref<Node> owner(node);
+  for (const Tensor& x : inputs) node->in.push_back(x.requires_grad() ? x.node() : Ref<Node>());
+  y.set_node(std::move(owner));
+  return y;
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

@@ -1,0 +1,88 @@
+// Losses: how far predictions are from what was wanted, as one number.
+#include "autograd/broadcast.h"
+#include "autograd/graph.h"
+#include "autograd/ops.h"
+#include "autograd/simd.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace {
+
+void check_labels(const Tensor& logits, std::span<const int> labels, int ignore_index) {
+  check_defined("cross_entropy", logits);
+  CHECK(logits.dim() >= 1, "[cross_entropy] logits need a last dimension, the classes");
+  int64_t classes = logits.shape().back();
+  CHECK(classes > 0 && int64_t(labels.size()) == logits.numel() / classes, "[cross_entropy] ",
+        labels.size(), " labels for logits ", logits.shape(), ", which have ",
+        classes ? logits.numel() / classes : 0, " rows");
+  for (size_t i = 0; i < labels.size(); ++i)
+    CHECK(labels[i] == ignore_index || (labels[i] >= 0 && labels[i] < classes),
+          "[cross_entropy] label ", labels[i], " at place ", i, " for ", classes,
+          " classes (valid: 0 to ", classes - 1, ", or ignore_index ", ignore_index, ")");
+}
+
+// p = softmax(x); returns -(1 - s) ln p[label] - s mean(ln p), s the label smoothing.
+Scalar row_loss(const Scalar* x, Scalar* p, int64_t classes, int label, Scalar smoothing) {
+  Scalar most = simd::max16(x, classes);
+  simd::map(x, p, classes, [most](auto v) { return simd::exp(v - most); });
+  Scalar total = simd::sum16(p, classes), inverse = 1 / total;
+  for (int64_t j = 0; j < classes; ++j) p[j] *= inverse;
+  Scalar shift = most + simd::log(total);  // ln p[j] = x[j] - shift
+  Scalar loss = shift - x[label];
+  if (smoothing == 0) return loss;
+  return (1 - smoothing) * loss + smoothing * (shift - simd::sum16(x, classes) / Scalar(classes));
+}
+
+}  // namespace
+
+// dlogits = (softmax(logits) - target) / rows       target: 1 at the label, smoothed
+Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
+                     const CrossEntropy& options) {
+  check_labels(logits, labels, options.ignore_index);
+  CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
+        "[cross_entropy] label_smoothing ", options.label_smoothing, " is not in 0 ... 1");
+  int64_t classes = logits.shape().back(), rows = int64_t(labels.size()), counted = 0;
+  Scalar smoothing = Scalar(options.label_smoothing);
+  Tensor dense = logits.detach().contiguous(), p = empty(logits.shape()), losses = empty({rows});
+  Scalar *loss = losses.mutable_data(), *weights = p.mutable_data();
+  for (int64_t i = 0; i < rows; ++i) {
+    bool ignored = labels[size_t(i)] == options.ignore_index;
+    counted += !ignored;
+    loss[i] = ignored ? 0 : row_loss(dense.data() + i * classes, weights + i * classes, classes,
+                                     labels[size_t(i)], smoothing);
+  }
+  bool average = options.reduction == Reduction::mean;
+  CHECK(!average || counted > 0, "[cross_entropy] no label to average over: all ", rows,
+        " are ignore_index\n  leave out such a batch, or use Reduction::sum");
+  Scalar scale = average ? 1 / Scalar(counted) : Scalar(1);
+  Tensor y = scalar(simd::sum16(loss, rows) * scale);
+  return record("cross_entropy", std::move(y), inputs(logits), saved(p),
+                [=, ignored = options.ignore_index,
+                 ids = PoolVector<int>(labels.begin(), labels.end())](
+                    const Tensor& g, GradOf dx, const Tensor& p) {
+                  Scalar each = g.item() * scale, spread = each * smoothing / Scalar(classes);
+                  Tensor d = empty(p.shape());
+                  Scalar* out = d.mutable_data();
+                  const Scalar* in = p.data();
+                  for (size_t i = 0; i < ids.size(); ++i, out += classes, in += classes) {
+                    if (ids[i] == ignored) {
+                      std::fill_n(out, classes, Scalar(0));
+                      continue;
+                    }
+                    for (int64_t j = 0; j < classes; ++j) out[j] = in[j] * each - spread;
+                    out[ids[i]] -= each * (1 - smoothing);
+                  }
+                  dx += std::move(d);
+                });
+}
+
+Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  check_defined("mse_loss", x, target);
+  CHECK(x.shape() == target.shape(), "[mse_loss] prediction ", x.shape(), " and target ",
+        target.shape(), " differ\n  broadcasting would compare each with several: reshape one");
+  Tensor error = x - target;
+  return reduction == Reduction::mean ? mean(error * error) : sum(error * error);
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

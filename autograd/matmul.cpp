@@ -1,0 +1,119 @@
+// Products of matrices: batches, broadcasting and gradients around gemm().
+#include <cstring>
+#include "autograd/broadcast.h"
+#include "autograd/gemm.h"
+#include "autograd/graph.h"
+#include "autograd/loops.h"
+#include "autograd/ops.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace {
+
+Shape batch_shape(const Tensor& x) { return x.shape().without(x.dim() - 1).without(x.dim() - 2); }
+Strides batch_strides(const Tensor& x, const Shape& to) {
+  Strides strides = x.strides().without(x.dim() - 1).without(x.dim() - 2);
+  return broadcast_strides("matmul", batch_shape(x), strides, to);
+}
+
+// y = a b for two or more dimensions each, without recording.
+Tensor product(const Tensor& a, const Tensor& b) {
+  int da = a.dim(), db = b.dim();
+  int64_t m = a.shape()[da - 2], k = a.shape()[da - 1], n = b.shape()[db - 1];
+  Shape batch = broadcast_shapes("matmul", batch_shape(a), batch_shape(b));
+  Tensor y = empty(batch.with(batch.rank(), m).with(batch.rank() + 1, n));
+  const Scalar *p = a.data(), *q = b.data();
+  Scalar* out = y.mutable_data();
+  int64_t ra = a.strides()[da - 2], ca = a.strides()[da - 1];
+  int64_t rb = b.strides()[db - 2], cb = b.strides()[db - 1];
+  if (batch.rank() == 0) {
+    gemm(m, n, k, p, ra, ca, q, rb, cb, out, n);
+    return y;
+  }
+  Strides steps = contiguous_strides(y.shape()).without(batch.rank() + 1).without(batch.rank());
+  Walk<3>(batch, {steps, batch_strides(a, batch), batch_strides(b, batch)})
+      .run([&](auto at, int64_t count, auto step) {
+        for (int64_t i = 0; i < count; ++i)
+          gemm(m, n, k, p + at[1] + i * step[1], ra, ca, q + at[2] + i * step[2], rb, cb,
+               out + at[0] + i * step[0], n);
+      });
+  return y;
+}
+
+}  // namespace
+
+// da = g b^T, db = a^T g, summed over batches in which a or b repeats
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check_defined("matmul", a, b);
+  CHECK(a.dim() >= 1 && b.dim() >= 1, "[matmul] ", a.shape(), " x ", b.shape(),
+        ": a scalar has no rows or columns\n  use * to multiply by a number");
+  if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
+  if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
+  int64_t k = a.shape().back(), inner = b.shape()[b.dim() - 2];
+  CHECK(k == inner, "[matmul] ", a.shape(), " x ", b.shape(), ": inner sizes ", k, " and ", inner,
+        " differ\n", "  the last size of the first must be the last but one of the second; is a",
+        " transpose(-2, -1) missing?");
+  if (a.dim() > 2 && b.dim() == 2 && a.is_contiguous()) {  // one tall product, not a batch
+    Shape shape = a.shape();
+    shape[a.dim() - 1] = b.shape()[1];
+    return matmul(a.view({a.numel() / std::max<int64_t>(k, 1), k}), b).view(shape);
+  }
+  return record("matmul", product(a, b), inputs(a, b),
+                saved(b.requires_grad() ? a : nothing, a.requires_grad() ? b : nothing),
+                [](const Tensor& g, GradOf da, GradOf db, const Tensor& a, const Tensor& b) {
+                  if (da) da += product(g, b.transpose(-2, -1));
+                  if (db) db += product(a.transpose(-2, -1), g);
+                });
+}
+
+// y = x W^T + b                                     x seen as (rows, in)
+// dx = g W, dW = g^T x, db = the sum of g's rows, one after the other
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_defined("linear", x, weight);
+  CHECK(weight.dim() == 2 && x.dim() >= 1 && x.shape().back() == weight.shape()[1], "[linear] x ",
+        x.shape(), " with weight ", weight.shape(), ": weight must be (out, in), and the last size",
+        " of x must be in");
+  int64_t out = weight.shape()[0], in = weight.shape()[1];
+  CHECK(!bias.defined() || bias.shape() == Shape{out}, "[linear] bias ", bias.shape(),
+        " with weight ", weight.shape(), ": one number for each of the ", out, " outputs wanted");
+  Tensor flat = x.detach().contiguous(), w = weight.detach(), b = bias.detach();
+  int64_t rows = 1;
+  Shape shape = x.shape();
+  for (int d = 0; d + 1 < x.dim(); ++d) rows *= shape[d];
+  shape[x.dim() - 1] = out;
+  Tensor y = empty(shape);
+  Scalar* numbers = y.mutable_data();
+  gemm(rows, out, in, flat.data(), in, 1, w.data(), w.strides()[1], w.strides()[0], numbers, out);
+  if (b.defined()) {
+    b = b.contiguous();
+    const Scalar* shift = b.data();
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < out; ++j) numbers[i * out + j] += shift[j];
+  }
+  return record("linear", std::move(y), inputs(x, weight, bias),
+                saved(weight.requires_grad() ? flat : nothing, x.requires_grad() ? w : nothing),
+                [rows, in, out, before = x.shape()](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& x,
+                    const Tensor& w) {
+                  if (dx) {
+                    Tensor d = empty(before);
+                    gemm(rows, in, out, g.data(), out, 1, w.data(), w.strides()[0], w.strides()[1],
+                         d.mutable_data(), in);
+                    dx += std::move(d);
+                  }
+                  if (dw) {
+                    Tensor d = empty({out, in});
+                    gemm(out, in, rows, g.data(), 1, out, x.data(), in, 1, d.mutable_data(), in);
+                    dw += std::move(d);
+                  }
+                  if (db) {
+                    Tensor d = zeros({out});
+                    Scalar* sum = d.mutable_data();
+                    for (int64_t i = 0; i < rows; ++i)
+                      for (int64_t j = 0; j < out; ++j) sum[j] += g.data()[i * out + j];
+                    db += std::move(d);
+                  }
+                });
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

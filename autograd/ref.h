@@ -1,0 +1,37 @@
+// A counted reference to an object that counts for itself: `std::atomic<int> refs` and
+// `static void destroy(T*)`. One word, one allocation, and handles may cross threads.
+#pragma once
+#include <atomic>
+#include <utility>
+
+namespace heed {
+
+template <class T> class Ref {
+ public:
+  Ref() = default;
+  explicit Ref(T* object) : object_(object) {
+    if (object_) object_->refs.fetch_add(1, std::memory_order_relaxed);
+  }
+  Ref(const Ref& other) : Ref(other.object_) {}
+  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~Ref() {
+    if (object_ && object_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      T::destroy(object_);
+  }
+
+  T* get() const { return object_; }
+  T* operator->() const { return object_; }
+  T& operator*() const { return *object_; }
+  explicit operator bool() const { return object_; }
+  // Nobody else holds the object.
+  bool unique() const { return object_->refs.load(std::memory_order_acquire) == 1; }
+
+ private:
+  T* object_ = nullptr;
+};
+
+}  // namespace heed

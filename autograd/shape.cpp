@@ -1,0 +1,260 @@
+// Views and copies. A view's gradient is the same rearrangement backwards.
+#include <cstring>
+#include "autograd/broadcast.h"
+#include "autograd/graph.h"
+#include "autograd/loops.h"
+#include "autograd/ops.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+
+// ---- broadcasting
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  Shape y = a.rank() >= b.rank() ? a : b;
+  int shift_a = y.rank() - a.rank(), shift_b = y.rank() - b.rank();
+  for (int i = 0; i < y.rank(); ++i) {
+    int64_t p = i < shift_a ? 1 : a[i - shift_a], q = i < shift_b ? 1 : b[i - shift_b];
+    CHECK(p == q || p == 1 || q == 1, "[", op, "] shapes ", a, " and ", b,
+          " do not broadcast: sizes ", p, " and ", q, " differ\n",
+          "  sizes are compared from the last one backwards; unsqueeze() inserts a size of 1");
+    y[i] = p == 1 ? q : p;
+  }
+  return y;
+}
+
+Strides broadcast_strides(const char* op, const Shape& shape, const Strides& strides,
+                          const Shape& to) {
+  int shift = to.rank() - shape.rank();
+  CHECK(shift >= 0, "[", op, "] shape ", shape, " does not broadcast to ", to);
+  Strides result = to;
+  for (int i = 0; i < to.rank(); ++i) {
+    bool repeats = i < shift || (shape[i - shift] == 1 && to[i] != 1);
+    CHECK(repeats || shape[i - shift] == to[i], "[", op, "] shape ", shape,
+          " does not broadcast to ", to, ": sizes ", shape[i - shift], " and ", to[i], " differ");
+    result[i] = repeats ? 0 : strides[i - shift];
+  }
+  return result;
+}
+
+// ---- views
+Tensor Tensor::with(const Shape& shape, const Strides& strides, int64_t offset) const {
+  return Tensor(storage_, offset, shape, strides);
+}
+
+// Fills in a size of -1 and compares the counts.
+static Shape resolve(const char* op, const Tensor& x, Shape shape) {
+  int64_t known = 1;
+  int unknown = -1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] != -1) {
+      known *= shape[i];
+      continue;
+    }
+    CHECK(unknown < 0, "[", op, "] ", shape, " has more than one -1");
+    unknown = i;
+  }
+  if (unknown >= 0) {
+    CHECK(known > 0 && x.numel() % known == 0, "[", op, "] ", x.shape(), " to ", shape, ": ",
+          x.numel(), " numbers do not divide by ", known);
+    shape[unknown] = x.numel() / known;
+  }
+  CHECK(numel(shape) == x.numel(), "[", op, "] ", x.shape(), " to ", shape, ": ", x.numel(),
+        " numbers are not ", numel(shape));
+  return shape;
+}
+
+Tensor Tensor::view(const Shape& wanted) const {
+  check_defined("view", *this);
+  Shape shape = resolve("view", *this, wanted);
+  CHECK(is_contiguous(), "[view] ", shape_, " to ", shape, ": the numbers, with strides ", strides_,
+        ", do not lie in row-major order\n",
+        "  call contiguous() first, which copies them into that order (or use reshape())");
+  Tensor y = with(shape, contiguous_strides(shape), offset_);
+  return record("view", std::move(y), inputs(*this), saved(),
+                [before = shape_](const Tensor& g, GradOf dx) { dx += g.view(before); });
+}
+
+Tensor Tensor::reshape(const Shape& wanted) const {
+  check_defined("reshape", *this);
+  Shape shape = resolve("reshape", *this, wanted);
+  return contiguous().view(shape);
+}
+
+Tensor Tensor::transpose(int dim0, int dim1) const {
+  check_defined("transpose", *this);
+  int i = wrap_dim("transpose", dim0, dim()), j = wrap_dim("transpose", dim1, dim());
+  Shape shape = shape_;
+  Strides strides = strides_;
+  std::swap(shape[i], shape[j]);
+  std::swap(strides[i], strides[j]);
+  return record("transpose", with(shape, strides, offset_), inputs(*this), saved(),
+                [i, j](const Tensor& g, GradOf dx) { dx += g.transpose(i, j); });
+}
+
+Tensor Tensor::permute(std::initializer_list<int> dims) const {
+  check_defined("permute", *this);
+  CHECK(int(dims.size()) == dim(), "[permute] ", dims.size(), " dimensions for shape ", shape_);
+  Shape shape = shape_;
+  Strides strides = strides_;
+  std::array<int, Shape::MAX_RANK> from{};
+  bool seen[Shape::MAX_RANK] = {};
+  int i = 0;
+  for (int d : dims) {
+    d = wrap_dim("permute", d, dim());
+    CHECK(!std::exchange(seen[d], true), "[permute] dimension ", d, " occurs twice");
+    shape[i] = shape_[d];
+    strides[i] = strides_[d];
+    from[size_t(i++)] = d;
+  }
+  return record("permute", with(shape, strides, offset_), inputs(*this), saved(),
+                [from, before = shape_](const Tensor& g, GradOf dx) {
+                  Strides back = before;
+                  for (int k = 0; k < before.rank(); ++k) back[from[size_t(k)]] = g.strides()[k];
+                  dx += Tensor(g.storage(), g.offset(), before, back);
+                });
+}
+
+Tensor Tensor::expand(const Shape& wanted) const {
+  check_defined("expand", *this);
+  Shape shape = wanted;
+  int shift = shape.rank() - dim();
+  for (int i = 0; i < shape.rank(); ++i)
+    if (shape[i] == -1 && i >= shift) shape[i] = shape_[i - shift];
+  Strides strides = broadcast_strides("expand", shape_, strides_, shape);
+  return record("expand", with(shape, strides, offset_), inputs(*this), saved(),
+                [](const Tensor& g, GradOf dx) { dx += g; });  // summed back on arrival
+}
+
+Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
+  check_defined("narrow", *this);
+  int d = wrap_dim("narrow", dim, this->dim());
+  CHECK(start >= 0 && length >= 0 && start <= shape_[d] - length, "[narrow] ", start, " to ",
+        start, " + ", length, " in dimension ", d, " of shape ", shape_);
+  Shape shape = shape_;
+  shape[d] = length;
+  return record("narrow", with(shape, strides_, offset_ + start * strides_[d]), inputs(*this),
+                saved(), [d, start, length, before = shape_](const Tensor& g, GradOf dx) {
+                  Tensor all = zeros(before);
+                  all.narrow(d, start, length).copy_(g);
+                  dx += std::move(all);
+                });
+}
+
+Tensor Tensor::select(int dim, int64_t index) const {
+  check_defined("select", *this);
+  int d = wrap_dim("select", dim, this->dim());
+  CHECK(index >= -shape_[d] && index < shape_[d], "[select] index ", index, " in dimension ", d,
+        " of shape ", shape_);
+  return narrow(d, index < 0 ? index + shape_[d] : index, 1).squeeze(d);
+}
+
+Tensor Tensor::squeeze(int dim) const {
+  check_defined("squeeze", *this);
+  int d = wrap_dim("squeeze", dim, this->dim());
+  if (shape_[d] != 1) return *this;
+  return record("squeeze", with(shape_.without(d), strides_.without(d), offset_), inputs(*this),
+                saved(), [d](const Tensor& g, GradOf dx) { dx += g.unsqueeze(d); });
+}
+
+Tensor Tensor::unsqueeze(int dim) const {
+  check_defined("unsqueeze", *this);
+  int d = wrap_dim("unsqueeze", dim, this->dim() + 1);
+  int64_t step = d < this->dim() ? shape_[d] * strides_[d] : 1;
+  return record("unsqueeze", with(shape_.with(d, 1), strides_.with(d, step), offset_),
+                inputs(*this), saved(), [d](const Tensor& g, GradOf dx) { dx += g.squeeze(d); });
+}
+
+// ---- copies
+Tensor Tensor::contiguous() const {
+  check_defined("contiguous", *this);
+  return is_contiguous() ? *this : clone();
+}
+
+Tensor Tensor::clone() const {
+  check_defined("clone", *this);
+  Tensor y = empty(shape_);
+  const Scalar* in = data();
+  Scalar* out = y.mutable_data();
+  Walk<2>(shape_, {y.strides(), strides_}).run([&](auto at, int64_t n, auto step) {
+    if (step[0] == 1 && step[1] == 1) {
+      std::memcpy(out + at[0], in + at[1], size_t(n) * sizeof(Scalar));
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[at[0] + i * step[0]] = in[at[1] + i * step[1]];
+    }
+  });
+  return record("clone", std::move(y), inputs(*this), saved(),
+                [](const Tensor& g, GradOf dx) { dx += g; });
+}
+
+Tensor cat(std::span<const Tensor> xs, int dim) {
+  CHECK(!xs.empty(), "[cat] no tensors");
+  for (const Tensor& x : xs) check_defined("cat", x);
+  int d = wrap_dim("cat", dim, xs[0].dim());
+  Shape shape = xs[0].shape();
+  shape[d] = 0;
+  PoolVector<int64_t> starts;
+  for (const Tensor& x : xs) {
+    Shape rest = x.shape();
+    if (rest.rank() == shape.rank()) rest[d] = shape[d];
+    CHECK(rest == shape, "[cat] ", xs[0].shape(), " and ", x.shape(),
+          " differ in more than dimension ", d);
+    starts.push_back(shape[d]);
+    shape[d] += x.shape()[d];
+  }
+  Tensor y = empty(shape);
+  for (size_t i = 0; i < xs.size(); ++i)
+    y.narrow(d, starts[i], xs[i].shape()[d]).copy_(xs[i]);
+  starts.push_back(shape[d]);
+  return record("cat", std::move(y), xs,
+                [d, starts](const Tensor& g, std::span<const GradOf> dx) {
+                  for (size_t i = 0; i < dx.size(); ++i)
+                    if (dx[i]) dx[i] += g.narrow(d, starts[i], starts[i + 1] - starts[i]);
+                });
+}
+Tensor cat(std::initializer_list<Tensor> xs, int dim) {
+  return cat(std::span<const Tensor>(xs.begin(), xs.size()), dim);
+}
+
+Tensor stack(std::span<const Tensor> xs, int dim) {
+  CHECK(!xs.empty(), "[stack] no tensors");
+  int d = wrap_dim("stack", dim, xs[0].dim() + 1);
+  PoolVector<Tensor> layers;
+  for (const Tensor& x : xs) {
+    CHECK(x.defined() && x.shape() == xs[0].shape(), "[stack] shapes ", xs[0].shape(), " and ",
+          x.shape(), " differ");
+    layers.push_back(x.unsqueeze(d));
+  }
+  return cat(layers, d);
+}
+Tensor stack(std::initializer_list<Tensor> xs, int dim) {
+  return stack(std::span<const Tensor>(xs.begin(), xs.size()), dim);
+}
+
+Tensor index_select(const Tensor& x, std::span<const int> index) {
+  check_defined("index_select", x);
+  CHECK(x.dim() >= 1, "[index_select] a scalar has no rows");
+  Tensor rows = x.contiguous();
+  int64_t count = x.shape()[0], width = count ? x.numel() / count : 0;
+  Shape shape = x.shape();
+  shape[0] = int64_t(index.size());
+  Tensor y = empty(shape);
+  Scalar* out = y.mutable_data();
+  for (size_t i = 0; i < index.size(); ++i) {
+    CHECK(index[i] >= 0 && index[i] < count, "[index_select] index ", index[i], " at place ", i,
+          " for ", x.shape(), " (valid: 0 to ", count - 1, ")");
+    std::copy_n(rows.data() + index[i] * width, width, out + int64_t(i) * width);
+  }
+  return record("index_select", std::move(y), inputs(x), saved(),
+                [before = x.shape(), width, ids = PoolVector<int>(index.begin(), index.end())](
+                    const Tensor& g, GradOf dx) {
+                  Tensor all = zeros(before);
+                  Scalar* sum = all.mutable_data();
+                  for (size_t i = 0; i < ids.size(); ++i)
+                    for (int64_t j = 0; j < width; ++j)
+                      sum[ids[i] * width + j] += g.data()[int64_t(i) * width + j];
+                  dx += std::move(all);
+                });
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

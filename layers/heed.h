@@ -1,0 +1,18 @@
+// Everything that heed has for a program of your own: #include <heed.h>
+#pragma once
+#include "autograd/gradcheck.h"
+#include "autograd/graph.h"
+#include "autograd/ops.h"
+#include "autograd/parallel.h"
+#include "autograd/random.h"
+#include "autograd/tensor.h"
+#include "layers/activation.h"
+#include "layers/batch_norm.h"
+#include "layers/init.h"
+#include "layers/linear.h"
+#include "layers/module.h"
+#include "layers/sequential.h"
+#include "optim/adam.h"
+#include "optim/clip.h"
+#include "optim/schedule.h"
+#include "optim/sgd.h"
