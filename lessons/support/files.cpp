@@ -1,0 +1,45 @@
+#include "lessons/support/files.h"
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include "autograd/check.h"
+
+namespace heed {
+namespace fs = std::filesystem;
+
+void write_file(const std::string& path, const std::string& text) {
+  std::string unfinished = path + ".unfinished";
+  std::FILE* file = std::fopen(unfinished.c_str(), "wb");
+  CHECK(file, "cannot write ", path, ": ", std::strerror(errno));
+  bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  written = std::fclose(file) == 0 && written;  // a full disk may show only here
+  std::error_code error(errno, std::generic_category());
+  if (written) fs::rename(unfinished, path, error);
+  if (!written || error) {
+    std::remove(unfinished.c_str());
+    fail("cannot write ", path, ": ", error.message());
+  }
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  CHECK(file && !fs::is_directory(path), "cannot read ", path, ": ", std::strerror(errno));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void make_writable_directory(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  CHECK(!error && fs::is_directory(path, error), "cannot make the directory ", path, ": ",
+        error ? error.message() : "a file of that name is there");
+  std::string probe = path + "/.writable";
+  std::FILE* file = std::fopen(probe.c_str(), "wb");
+  CHECK(file, "cannot write in the directory ", path, ": ", std::strerror(errno));
+  std::fclose(file);
+  std::remove(probe.c_str());
+}
+
+}  // namespace heed
