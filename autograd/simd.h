@@ -1,0 +1,257 @@
+// The vector type; fma, exp, log, tanh and sigmoid on it. The only file that looks at the CPU.
+//
+// A Vec<T> is a GCC/Clang vector of T = float or double: 64 bytes with AVX-512, 32 with AVX, 16
+// elsewhere. The functions below take a vector of any width, or a plain float or double (V says
+// which), and are nothing but chains of IEEE operations and fma(): an element has the same bits
+// in a wide vector, in a narrow one and alone, from every compiler and on every CPU.
+//
+// Included by library sources only: inline vector code in a header that readers compile would
+// differ with their -march.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+// May be set from outside: a build with -DVECTOR_BYTES=64 is right on any machine.
+#ifndef VECTOR_BYTES
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#endif
+
+// The warning is that vectors wider than the CPU's are passed to functions in another way than
+// compilers for wider CPUs would. No vector crosses from one object file into another here.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+#define ALWAYS_INLINE [[gnu::always_inline]] inline
+
+namespace heed::simd {
+
+template <class T, int Bytes> struct VectorOf {
+  typedef T type __attribute__((vector_size(Bytes)));
+};
+template <class T, int Bytes = VECTOR_BYTES> using Vec = typename VectorOf<T, Bytes>::type;
+
+template <class T> using WordOf = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+
+// Element<V>: what V is made of. Bits<V>: the unsigned integer, or vector of them, as wide as V.
+template <class V> struct Traits {
+  using Element = std::remove_reference_t<decltype(std::declval<V&>()[0])>;
+  using Bits = Vec<WordOf<Element>, sizeof(V)>;
+};
+template <> struct Traits<float> { using Element = float; using Bits = uint32_t; };
+template <> struct Traits<double> { using Element = double; using Bits = uint64_t; };
+template <class V> using Element = typename Traits<V>::Element;
+template <class V> using Bits = typename Traits<V>::Bits;
+template <class V> using Word = WordOf<Element<V>>;
+template <class V> constexpr int LANES = sizeof(V) / sizeof(Element<V>);
+
+// Through memcpy, which both compilers turn into one unaligned move.
+template <class V> ALWAYS_INLINE V load(const Element<V>* from) {
+  V v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+template <class V> ALWAYS_INLINE void store(Element<V>* to, V v) {
+  __builtin_memcpy(to, &v, sizeof v);
+}
+
+// x in every lane. Taking +0 away changes no number, so compilers drop it; adding it would turn
+// -0 into +0, so they would have to keep it.
+template <class V> ALWAYS_INLINE V all(Element<V> x) { return x - V{}; }
+
+template <class V> ALWAYS_INLINE Bits<V> to_bits(V v) { return __builtin_bit_cast(Bits<V>, v); }
+template <class V> ALWAYS_INLINE V from_bits(Bits<V> b) { return __builtin_bit_cast(V, b); }
+
+// ---- fma(a, b, c) = a * b + c with one rounding: one instruction where the CPU has it ----
+
+#define FMA_IS(T, BYTES, CALL) \
+  ALWAYS_INLINE Vec<T, BYTES> fma(Vec<T, BYTES> a, Vec<T, BYTES> b, Vec<T, BYTES> c) { \
+    return CALL; \
+  }
+#if defined(__AVX512F__)
+FMA_IS(float, 64, _mm512_fmadd_ps(a, b, c))
+FMA_IS(double, 64, _mm512_fmadd_pd(a, b, c))
+#endif
+#if defined(__FMA__)
+FMA_IS(float, 32, _mm256_fmadd_ps(a, b, c))
+FMA_IS(double, 32, _mm256_fmadd_pd(a, b, c))
+FMA_IS(float, 16, _mm_fmadd_ps(a, b, c))
+FMA_IS(double, 16, _mm_fmadd_pd(a, b, c))
+#elif defined(__aarch64__)
+FMA_IS(float, 16, vfmaq_f32(c, a, b))
+FMA_IS(double, 16, vfmaq_f64(c, a, b))
+#endif
+#undef FMA_IS
+
+// Any other width: half by half, then lane by lane, where the C library may have to do it.
+template <class V> ALWAYS_INLINE V fma(V a, V b, V c) {
+  if constexpr (std::is_same_v<V, float>) {
+    return __builtin_fmaf(a, b, c);
+  } else if constexpr (std::is_same_v<V, double>) {
+    return __builtin_fma(a, b, c);
+  } else if constexpr (sizeof(V) > 16) {
+    struct Halves { Vec<Element<V>, sizeof(V) / 2> low, high; };
+    Halves x = __builtin_bit_cast(Halves, a), y = __builtin_bit_cast(Halves, b),
+           z = __builtin_bit_cast(Halves, c);
+    Halves sum = {fma(x.low, y.low, z.low), fma(x.high, y.high, z.high)};
+    return __builtin_bit_cast(V, sum);
+  } else {
+    for (int i = 0; i < LANES<V>; ++i) a[i] = fma(a[i] + 0, b[i] + 0, c[i] + 0);
+    return a;
+  }
+}
+
+// The larger one; NaN if either is NaN, as in PyTorch.
+template <class V> ALWAYS_INLINE V max(V a, V b) {
+  return ((a > b) | (a != a)) ? a : b;
+}
+
+template <class V> ALWAYS_INLINE V sqrt(V x) {
+  if constexpr (std::is_same_v<V, float>) return __builtin_sqrtf(x);
+  else if constexpr (std::is_same_v<V, double>) return __builtin_sqrt(x);
+  else {
+    for (int i = 0; i < LANES<V>; ++i) x[i] = sqrt<Element<V>>(x[i]);
+    return x;
+  }
+}
+
+// ---- exp, log, tanh, sigmoid: within 2 units of the last place for every number ----
+
+// Minimax polynomials (Remez), the highest power first; each function says of what.
+template <class T> struct Coefficients;
+template <> struct Coefficients<float> {
+  static constexpr float EXP[] = {0x1.9f0898p-13f, 0x1.6d8d06p-10f, 0x1.111270p-7f,
+                                  0x1.55548ep-5f,  0x1.555554p-3f,  0x1p-1f};
+  static constexpr float LOG[] = {0x1.31e3a6p-2f, 0x1.995eb4p-2f, 0x1.55557ap-1f};
+  static constexpr float TANH[] = {-0x1.756238p-8f, 0x1.520b2ap-6f, -0x1.b83854p-5f,
+                                   0x1.11070ap-3f, -0x1.555532p-2f};
+  static constexpr float LN2_HIGH = 0x1.63p-1f, LN2_LOW = -0x1.bd0106p-13f;
+  static constexpr float EXP_MIN = -104, EXP_MAX = 89;  // 0 below, infinite above
+  static constexpr int MANTISSA = 23, BIAS = 127;
+};
+template <> struct Coefficients<double> {
+  static constexpr double EXP[] = {
+      0x1.1e3d2e5313eb4p-29, 0x1.af6be7f3ec3cdp-26, 0x1.27e5b4456e90cp-22,
+      0x1.71ddf020c602bp-19, 0x1.a01a01368fe4cp-16, 0x1.a01a01b37e3a8p-13,
+      0x1.6c16c16c3048bp-10, 0x1.111111110ec5dp-7, 0x1.5555555555503p-5,
+      0x1.555555555555bp-3, 0x1p-1};
+  static constexpr double LOG[] = {
+      0x1.2f07058ed31f9p-3, 0x1.39a19336514e8p-3, 0x1.7466405be4666p-3, 0x1.c71c5202b2cd4p-3,
+      0x1.24924941f8d1cp-2, 0x1.999999997fd37p-2, 0x1.5555555555592p-1};
+  static constexpr double TANH[] = {
+      0x1.9450a1465bba7p-18, -0x1.f9ca9de50499dp-16, 0x1.7fdc642747918p-14,
+      -0x1.f101051bf3f4cp-13, 0x1.3509d8dd9eb64p-11, -0x1.7d9bfe8b16eefp-10,
+      0x1.d6d355ed60ac3p-9, -0x1.226e32b1d6a8bp-7, 0x1.664f486fbb30fp-6,
+      -0x1.ba1ba1b9cc20ap-5, 0x1.1111111110bd9p-3, -0x1.5555555555552p-2};
+  static constexpr double LN2_HIGH = 0x1.62e42feep-1, LN2_LOW = 0x1.a39ef35793c76p-33;
+  static constexpr double EXP_MIN = -746, EXP_MAX = 710;
+  static constexpr int MANTISSA = 52, BIAS = 1023;
+};
+
+template <class V, int N> ALWAYS_INLINE V polynomial(const Element<V> (&c)[N], V x) {
+  V sum = all<V>(c[0]);
+  for (int i = 1; i < N; ++i) sum = fma(sum, x, all<V>(c[i]));
+  return sum;
+}
+
+// e^x = value + rest; rest is what rounding took from value.
+// x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r + r^2 EXP(r). 2^n is two factors, so that
+// a result too small for a full mantissa is rounded once, by the last product.
+template <class V> struct Power { V value, rest; };
+template <class V> ALWAYS_INLINE Power<V> exp_with_rest(V x) {
+  using C = Coefficients<Element<V>>;
+  x = x > C::EXP_MAX ? all<V>(C::EXP_MAX) : x;  // NaN compares false and goes through
+  x = x < C::EXP_MIN ? all<V>(C::EXP_MIN) : x;
+  // Adding 1.5 * 2^MANTISSA rounds to an integer, kept in the low bits. Adding twice the bias
+  // as well makes that integer n + 2 BIAS > 0, of which the halves are biased exponents.
+  constexpr Element<V> ZERO = Element<V>(Word<V>(3) << (C::MANTISSA - 1));
+  constexpr Element<V> SHIFT = ZERO + 2 * C::BIAS;
+  V shifted = fma(x, all<V>(Element<V>(1.44269504088896340736)), all<V>(SHIFT));
+  V n = shifted - all<V>(SHIFT);
+  V r = fma(n, all<V>(-C::LN2_LOW), fma(n, all<V>(-C::LN2_HIGH), x));
+  V s = fma(polynomial(C::EXP, r), r * r, r), p = 1 + s;
+  Bits<V> both = to_bits(shifted) - to_bits(all<V>(ZERO)), half = both >> 1;
+  V a = from_bits<V>(half << C::MANTISSA), b = from_bits<V>((both - half) << C::MANTISSA);
+  return {p * a * b, (s - (p - 1)) * a * b};
+}
+template <class V> ALWAYS_INLINE V exp(V x) { return exp_with_rest(x).value; }
+
+// x = 2^n m with m in [sqrt 1/2, sqrt 2), f = m - 1, s = f / (2 + f); then log m = 2 artanh s =
+// 2 s + s z LOG(z) with z = s^2, put together as f - (f^2/2 - s (f^2/2 + z LOG(z))).
+template <class V> ALWAYS_INLINE V log(V x) {
+  using T = Element<V>;
+  using C = Coefficients<T>;
+  constexpr Word<V> ONE = Word<V>(C::BIAS) << C::MANTISSA;
+  constexpr Word<V> FRACTION = (Word<V>(1) << C::MANTISSA) - 1;
+  constexpr T TINY = std::numeric_limits<T>::min(), INF = std::numeric_limits<T>::infinity();
+  constexpr T SCALE = T(Word<V>(1) << C::MANTISSA);
+  V scaled = x < TINY ? x * SCALE : x, moved = x < TINY ? all<V>(-C::MANTISSA) : V{};
+  Bits<V> root = to_bits(all<V>(T(0.70710678118654752440)));
+  Bits<V> bits = to_bits(scaled) + (ONE - root);
+  V m = from_bits<V>((bits & FRACTION) + root);
+  // The exponent as a number: put below the leading bit of 2^MANTISSA, which is then taken away.
+  Bits<V> exponent = (bits >> C::MANTISSA) | to_bits(all<V>(SCALE));
+  V n = from_bits<V>(exponent) - (SCALE + C::BIAS) + moved;
+  V f = m - 1, s = f / (2 + f), z = s * s, half = f * f * T(0.5);
+  V low = fma(n, all<V>(C::LN2_LOW), s * fma(z, polynomial(C::LOG, z), half));
+  V y = fma(n, all<V>(C::LN2_HIGH), f - (half - low));
+  y = x == INF ? x : y;
+  V outside = x == 0 ? all<V>(-INF) : all<V>(std::numeric_limits<T>::quiet_NaN());
+  return x > 0 ? y : outside;
+}
+
+// |x| < 5/8: x + x z TANH(z) with z = x^2; beyond: 1 - 2 / (e^2|x| + 1), with the sign of x.
+template <class V> ALWAYS_INLINE V tanh(V x) {
+  using T = Element<V>;
+  Bits<V> sign = to_bits(x) & to_bits(all<V>(T(-0.)));
+  V size = from_bits<V>(to_bits(x) ^ sign), z = x * x;
+  V small = fma(polynomial(Coefficients<T>::TANH, z) * z, x, x);
+  V large = 1 - 2 / (exp(size + size) + 1);
+  return size < T(0.625) ? small : from_bits<V>(to_bits(large) | sign);
+}
+
+// 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below, so that e^-|x| never overflows. Rounding the
+// power, the sum and the quotient would add up to more than 2 units; what they lost is put back.
+template <class V> ALWAYS_INLINE V sigmoid(V x) {
+  using T = Element<V>;
+  Power<V> e = exp_with_rest(from_bits<V>(to_bits(x) | to_bits(all<V>(T(-0.)))));
+  V sum = 1 + e.value, sum_rest = (1 - sum) + e.value + e.rest, inverse = 1 / sum;
+  V top = x < 0 ? e.value : all<V>(1), top_rest = x < 0 ? e.rest : V{};
+  V y = top * inverse;
+  V missing = fma(-y, sum, top) + (top_rest - y * sum_rest);
+  return fma(missing, inverse, y);
+}
+
+// ---- over arrays ----
+
+// y[i] = f(x[i]...) for i < n, f on whole vectors; the last one is padded with zeros. y may be
+// one of the x. f takes vectors: [](auto a, auto b) { return a + b; }.
+template <class T, class F, class... X>
+ALWAYS_INLINE void map(T* y, int64_t n, F f, const X*... x) {
+  constexpr int W = LANES<Vec<T>>;
+  int64_t i = 0;
+  for (; i + W <= n; i += W) store(y + i, f(load<Vec<T>>(x + i)...));
+  if (i == n) return;
+  const std::size_t bytes = (n - i) * sizeof(T);
+  auto padded = [&](const T* from) {
+    Vec<T> v = {};
+    __builtin_memcpy(&v, from, bytes);
+    return v;
+  };
+  Vec<T> last = f(padded(x + i)...);
+  __builtin_memcpy(y + i, &last, bytes);
+}
+
+}  // namespace heed::simd
