@@ -43,9 +43,16 @@ template <class T, int Bytes> struct VectorOf {
 };
 template <class T, int Bytes = VECTOR_BYTES> using Vec = typename VectorOf<T, Bytes>::type;
 
+// How many vectors the CPU can hold in registers.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int REGISTERS = 32;
+#else
+inline constexpr int REGISTERS = 16;
+#endif
+
 template <class T> using WordOf = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
 
-// Element<V>: what V is made of. Bits<V>: the unsigned integer, or vector of them, as wide as V.
+// Element<V>: what V is made of. Bits<V>: the unsigned integer, or vector of them, for its bits.
 template <class V> struct Traits {
   using Element = std::remove_reference_t<decltype(std::declval<V&>()[0])>;
   using Bits = Vec<WordOf<Element>, sizeof(V)>;
@@ -167,8 +174,8 @@ template <class V, int N> ALWAYS_INLINE V polynomial(const Element<V> (&c)[N], V
 }
 
 // e^x = value + rest; rest is what rounding took from value.
-// x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r + r^2 EXP(r). 2^n is two factors, so that
-// a result too small for a full mantissa is rounded once, by the last product.
+// x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r + r^2 EXP(r). 2^n is two factors, so
+// that a result too small for a full mantissa is rounded once, by the last product.
 template <class V> struct Power { V value, rest; };
 template <class V> ALWAYS_INLINE Power<V> exp_with_rest(V x) {
   using C = Coefficients<Element<V>>;
@@ -201,7 +208,7 @@ template <class V> ALWAYS_INLINE V log(V x) {
   Bits<V> root = to_bits(all<V>(T(0.70710678118654752440)));
   Bits<V> bits = to_bits(scaled) + (ONE - root);
   V m = from_bits<V>((bits & FRACTION) + root);
-  // The exponent as a number: put below the leading bit of 2^MANTISSA, which is then taken away.
+  // The exponent as a number: put below the leading bit of 2^MANTISSA, then that taken away.
   Bits<V> exponent = (bits >> C::MANTISSA) | to_bits(all<V>(SCALE));
   V n = from_bits<V>(exponent) - (SCALE + C::BIAS) + moved;
   V f = m - 1, s = f / (2 + f), z = s * s, half = f * f * T(0.5);
@@ -222,8 +229,8 @@ template <class V> ALWAYS_INLINE V tanh(V x) {
   return size < T(0.625) ? small : from_bits<V>(to_bits(large) | sign);
 }
 
-// 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below, so that e^-|x| never overflows. Rounding the
-// power, the sum and the quotient would add up to more than 2 units; what they lost is put back.
+// 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below, so that e^-|x| never overflows. Rounding
+// power, sum and quotient would add up to more than 2 units; what they lost is put back.
 template <class V> ALWAYS_INLINE V sigmoid(V x) {
   using T = Element<V>;
   Power<V> e = exp_with_rest(from_bits<V>(to_bits(x) | to_bits(all<V>(T(-0.)))));

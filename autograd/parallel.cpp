@@ -1,0 +1,137 @@
+#include "autograd/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "autograd/check.h"
+
+namespace heed {
+namespace {
+
+int processors() {
+  static const int count = std::max(1, int(std::thread::hardware_concurrency()));
+  return count;
+}
+
+std::atomic<int> num_threads{0};  // 0: not set, use the number of processors
+
+// True while this thread runs a body: loops inside it run inline.
+thread_local bool inside_body = false;
+
+// True when the program is ending and the threads are gone.
+std::atomic<bool> closed{false};
+
+// One loop: range r of `ranges` is [n r / ranges, n (r + 1) / ranges).
+struct Loop {
+  int64_t n;
+  int ranges;
+  detail::RangeBody call;
+  void* body;
+
+  std::mutex catching;         // of the two below
+  int thrown_by = ranges;      // the lowest range that threw
+  std::exception_ptr thrown{};
+
+  void run(int r) noexcept {
+    inside_body = true;
+    try {
+      call(body, n * r / ranges, n * (r + 1) / ranges);
+    } catch (...) {
+      std::lock_guard lock(catching);
+      if (r < thrown_by) {
+        thrown_by = r;
+        thrown = std::current_exception();
+      }
+    }
+    inside_body = false;
+  }
+};
+
+// Workers sleep until there is a loop with a range for them: worker w runs range w + 1, the
+// caller range 0.
+class Pool {
+ public:
+  ~Pool() {
+    {
+      std::lock_guard lock(mutex);
+      closing = true;
+    }
+    closed = true;
+    wake.notify_all();
+    for (std::thread& t : threads) t.join();
+  }
+
+  void run(Loop& work) {
+    {
+      std::lock_guard lock(mutex);
+      while (int(threads.size()) < work.ranges - 1)
+        threads.emplace_back(&Pool::serve, this, int(threads.size()), started);
+      loop = &work;
+      ++started;
+      unfinished = work.ranges - 1;
+    }
+    wake.notify_all();
+    work.run(0);
+    std::unique_lock lock(mutex);
+    done.wait(lock, [&] { return unfinished == 0; });
+    loop = nullptr;
+  }
+
+  std::mutex taken;  // held by the one user thread whose loop is running
+
+ private:
+  void serve(int worker, uint64_t seen) {
+    std::unique_lock lock(mutex);
+    while (true) {
+      wake.wait(lock, [&] { return closing || started != seen; });
+      if (closing) return;
+      seen = started;
+      if (!loop || worker + 1 >= loop->ranges) continue;
+      Loop& work = *loop;
+      lock.unlock();
+      work.run(worker + 1);
+      lock.lock();
+      if (--unfinished == 0) done.notify_one();
+    }
+  }
+
+  std::mutex mutex;  // of everything below
+  std::condition_variable wake, done;
+  std::vector<std::thread> threads;
+  Loop* loop = nullptr;
+  uint64_t started = 0;  // loops so far: a worker that has seen fewer has something to look at
+  int unfinished = 0;
+  bool closing = false;
+};
+
+}  // namespace
+
+void set_num_threads(int count) {
+  CHECK(count >= 1, "[set_num_threads] ", count,
+        " threads: at least 1 is needed.\n1 runs everything in the calling thread; this machine has ",
+        processors(), " processors");
+  num_threads = count;
+}
+
+int get_num_threads() {
+  const int count = num_threads;
+  return count > 0 ? count : processors();
+}
+
+void detail::run_parallel(int64_t n, int64_t grain, RangeBody call, void* body) {
+  const int64_t ranges = std::min<int64_t>(get_num_threads(), n / std::max<int64_t>(grain, 1));
+  if (ranges <= 1 || inside_body || closed) return call(body, 0, n);
+  static Pool pool;
+  std::unique_lock taken(pool.taken, std::try_to_lock);
+  if (!taken) return call(body, 0, n);
+  Loop loop{n, int(ranges), call, body};
+  pool.run(loop);
+  if (loop.thrown) std::rethrow_exception(loop.thrown);
+}
+
+}  // namespace heed

@@ -1,0 +1,94 @@
+// Reductions in the one order of this library: element i goes to partial result i mod 16, and
+// the sixteen are halved by p[i] + p[i + 8], p[i] + p[i + 4], ... down to one. The order depends
+// on the index along the summed axis only, so it is the same for every vector width, batch and
+// thread count, and zeros appended to a row do not change the bits of its sum.
+//
+// Like simd.h, for library sources only. `f` below takes vectors: [](auto v) { return v * v; }.
+#pragma once
+#include "autograd/simd.h"
+
+namespace heed::simd {
+
+// Sixteen partial results, in as few vectors as hold them. They start at `start`, which leaves
+// every number as it is under the operation.
+template <class T> struct Sixteen {
+  using V = Vec<T, (16 * sizeof(T) < VECTOR_BYTES ? 16 * sizeof(T) : VECTOR_BYTES)>;
+  static constexpr int COUNT = 16 / LANES<V>;
+  V part[COUNT];
+
+  explicit Sixteen(T start) {
+    for (V& p : part) p = all<V>(start);
+  }
+};
+
+template <class T, class Op> ALWAYS_INLINE T fold(const Sixteen<T>& sixteen, Op op) {
+  T p[16];
+  __builtin_memcpy(p, sixteen.part, sizeof p);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) p[i] = op(p[i], p[i + half]);
+  return p[0];
+}
+
+// op over f(x[i]...) for i < n. The last elements are padded with zeros for f, and what f makes
+// of the padding is replaced by `start`.
+template <class T, class Op, class F, class... X>
+ALWAYS_INLINE T reduce16(T start, int64_t n, Op op, F f, const X*... x) {
+  using V = typename Sixteen<T>::V;
+  constexpr int W = LANES<V>;
+  Sixteen<T> sums(start);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (int j = 0; j < sums.COUNT; ++j)
+      sums.part[j] = op(sums.part[j], f(load<V>(x + i + j * W)...));
+  for (int j = 0; i < n; i += W, ++j) {
+    const int64_t left = n - i < W ? n - i : W;
+    auto padded = [&](const T* from) {
+      V v = {};
+      __builtin_memcpy(&v, from, left * sizeof(T));
+      return v;
+    };
+    V v = f(padded(x + i)...);
+    for (int64_t lane = left; lane < W; ++lane) v[lane] = start;
+    sums.part[j] = op(sums.part[j], v);
+  }
+  return fold(sums, op);
+}
+
+inline constexpr auto PLUS = [](auto a, auto b) { return a + b; };
+inline constexpr auto LARGER = [](auto a, auto b) { return max(a, b); };
+inline constexpr auto ITSELF = [](auto v) { return v; };
+
+// Sum of f(x[i]...), of x[i]; 0 if n is 0.
+template <class T, class F, class... X>
+ALWAYS_INLINE T sum16_of(int64_t n, F f, const T* x, const X*... more) {
+  return reduce16(T(0), n, PLUS, f, x, more...);
+}
+template <class T> ALWAYS_INLINE T sum16(const T* x, int64_t n) { return sum16_of(n, ITSELF, x); }
+
+// Sum of x[i] * y[i], product and sum rounded each.
+template <class T> ALWAYS_INLINE T dot16(const T* x, const T* y, int64_t n) {
+  return sum16_of(n, [](auto a, auto b) { return a * b; }, x, y);
+}
+
+// The largest x[i]; NaN if one is NaN, as in PyTorch; -infinity if n is 0.
+template <class T> ALWAYS_INLINE T max16(const T* x, int64_t n) {
+  return reduce16(-std::numeric_limits<T>::infinity(), n, LARGER, ITSELF, x);
+}
+
+// The same sums down the columns: y[j] = sum over i < n of x[i * stride + j], j < width. The
+// partial sums are rows of a few vectors, kept in L1 while the rows of x stream by.
+template <class T> void sum16_rows(const T* x, int64_t n, int64_t stride, T* y, int64_t width) {
+  constexpr int COLUMNS = 512 / sizeof(T);
+  alignas(64) T part[16][COLUMNS];
+  for (int64_t at = 0; at < width; at += COLUMNS) {
+    const int64_t columns = width - at < COLUMNS ? width - at : COLUMNS;
+    for (auto& row : part) for (int64_t j = 0; j < columns; ++j) row[j] = 0;
+    for (int64_t i = 0; i < n; ++i)
+      map(part[i % 16], columns, PLUS, part[i % 16], x + i * stride + at);
+    for (int half = 8; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) map(part[i], columns, PLUS, part[i], part[i + half]);
+    __builtin_memcpy(y + at, part[0], columns * sizeof(T));
+  }
+}
+
+}  // namespace heed::simd
