@@ -1,6 +1,6 @@
-// sin, cos, exp, log and pow in double, from + - * / and fused multiply-add alone: the same bits
-// from every compiler on every machine. (A C library may choose its versions by the CPU that it
-// finds, and then the same program prints other digits on another machine.)
+// sin, cos, exp, log and pow in double, made of + - * / and fused multiply-add alone: the same
+// bits from every compiler on every machine. (A C library may choose its versions by the CPU
+// that it finds, and then the same program prints other digits on another machine.)
 //
 // The largest errors, in units of the last place (0.5 = as exact as a double can be), measured
 // with 3 million arguments a line against long double and 100,000 against 200-bit arithmetic:

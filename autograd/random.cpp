@@ -117,7 +117,7 @@ template <class T> void Generator::uniform(T* out, int64_t n, double low, double
 }
 
 // Two normals from two uniforms, in double: one is returned, one waits for the next call.
-double Generator::normal_pair() {
+double Generator::next_normal() {
   if (waiting_normal) {
     const double second = *waiting_normal;
     waiting_normal.reset();
@@ -143,7 +143,7 @@ template <class T> void Generator::normal(T* out, int64_t n, double mean, double
   CHECK(std >= 0, "[normal] std ", std, ": a standard deviation must not be negative");
   if (n >= 16) return normal_blocks(out, n, static_cast<float>(mean), static_cast<float>(std));
   for (int64_t i = 0; i < n; ++i)
-    out[i] = static_cast<float>(__builtin_fma(normal_pair(), std, mean));
+    out[i] = static_cast<float>(__builtin_fma(next_normal(), std, mean));
 }
 
 template <class T> void Generator::bernoulli(T* out, int64_t n, double p) {

@@ -56,7 +56,7 @@ class Generator {
   bool operator==(const Generator&) const = default;
 
  private:
-  double normal_pair();
+  double next_normal();
   template <class T> void normal_blocks(T* out, int64_t n, float mean, float std);
 
   std::mt19937 engine;

@@ -1,5 +1,6 @@
 // Random numbers against PyTorch's, bit for bit: tests/golden/random.txt is a list of calls
 // with what PyTorch drew, made by make_random.py. Then what a copy is worth, words, and errors.
+#include "autograd/exact_math.h"
 #include "autograd/random.h"
 #include "lessons/support/batches.h"
 #include "lessons/support/hash.h"
@@ -8,10 +9,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <concepts>
 #include <fstream>
 #include <limits>
 #include <map>
+#include <numbers>
 #include <sstream>
 #include <string>
 #include <tuple>
@@ -222,6 +225,17 @@ TEST_CASE("random: one value is the first of many") {
   many.randint(integers, 20, -4, 9);
   for (int64_t integer : integers) CHECK(one.randint(-4, 9) == integer);
   CHECK(one == many);
+}
+
+TEST_CASE("random: few normals are scaled by one fused multiply-add, in double") {
+  Generator g(4), same(4);
+  const double angle = 2 * std::numbers::pi * same.uniform53();
+  const double z = std::sqrt(-2 * exact::log(1 - same.uniform53())) * exact::cos(angle);
+  const double std = 0.3, mean = -(z * std);  // what is left is the rounding error of z * std
+  float left[1];
+  g.normal(left, 1, mean, std);
+  CHECK(left[0] != 0);
+  CHECK(left[0] == static_cast<float>(std::fma(z, std, mean)));
 }
 
 TEST_CASE("random: unseeded programs repeat themselves; a generator of one's own is apart") {

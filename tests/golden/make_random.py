@@ -7,10 +7,11 @@ One line is one call on the global generator; the lines continue one another's s
 
     call arguments : hash next first values ...
 
-hash: FNV-1a of all values (float32: 4 bytes each, integers: 8), next: one 64-bit draw after the
-call, which shows whether the call took as many words as it should; then up to six values (float32
-as bits). All of these are hexadecimal, integers modulo 2^64. The reference is Linux on an x86-64
-CPU with AVX2; other builds of PyTorch differ in last bits. No date: again gives the same bytes.
+hash: FNV-1a of all values (float32: 4 bytes each, integers: 8); next: one 64-bit draw after
+the call, which shows whether the call took as many words as it should; then up to six values
+(float32 as bits). All of these are hexadecimal, integers modulo 2^64. The reference is Linux on
+an x86-64 CPU with AVX2; other builds of PyTorch differ in last bits. Running this again writes
+the same bytes.
 """
 import os
 import platform
@@ -26,7 +27,7 @@ loaders = {}  # one per set of arguments, as a training program keeps one over i
 def loader(n, batch, shuffle, drop_last=False):
     key = (n, batch, shuffle, drop_last)
     if key not in loaders:
-        loaders[key] = DataLoader(range(n), batch_size=batch, shuffle=shuffle, drop_last=drop_last)
+        loaders[key] = DataLoader(range(n), batch, shuffle, drop_last=drop_last)
     return loaders[key]
 
 
@@ -36,7 +37,10 @@ def raw(n):
 
 def batches(n, batch, shuffle, drop_last):
     """Each batch as its size and its indices."""
-    return [v for b in loader(n, batch, bool(shuffle), bool(drop_last)) for v in [len(b), *b.tolist()]]
+    values = []
+    for indices in loader(n, batch, bool(shuffle), bool(drop_last)):
+        values += [len(indices), *indices.tolist()]
+    return values
 
 
 CALLS = {
@@ -68,7 +72,7 @@ def program():
     for low, high in ((0, 1), (-0.1, 0.3), (5, 1e4), (-0.05, 0.05), (2.5, 2.5), (0, 0)):
         for n in (0, 1, 7, 3000):
             yield "uniform", n, low, high
-    yield "uniform", 20000, 1000, 1001  # many of these round up to 1001, which is not in the range
+    yield "uniform", 20000, 1000, 1001  # some round up to 1001, which is not in the range
 
     for mean, std in ((0, 1), (0.3, 2.7), (2, 3), (-1, 0), (1e-3, 0.02)):
         yield "seed", 10
@@ -87,8 +91,9 @@ def program():
     yield "normals", 20000, 15
 
     yield "seed", 12
-    for low, high in ((0, 1), (0, 10), (-5, 1000), (0, 2**28 - 1), (0, 2**28), (-(2**27), 2**27 + 1),
-                      (0, 2**32 - 1), (0, 2**32), (-3, 10**12), (-(2**62), 2**62), (-(2**63), 2**63 - 1)):
+    for low, high in ((0, 1), (0, 10), (-5, 1000), (0, 2**28 - 1), (0, 2**28),
+                      (-(2**27), 2**27 + 1), (0, 2**32 - 1), (0, 2**32), (-3, 10**12),
+                      (-(2**62), 2**62), (-(2**63), 2**63 - 1)):
         yield "randint", 500, low, high
     yield "random_i64", 500
 
@@ -101,6 +106,10 @@ def program():
         yield "bernoulli", 2000, p
     for p in (0.1, 0.25, 0.3, 0.5, 0.9):
         yield "dropout", 2000, p
+    torch.manual_seed(22)
+    first = (int(raw(1)) & (2**53 - 1)) / 2**53
+    yield "seed", 22
+    yield "bernoulli", 5, first  # the first coin's number is p itself: not below it
 
     for n in (1, 2, 10, 257, 1000):
         yield "seed", n
@@ -109,7 +118,8 @@ def program():
             yield "uniform", 3, 0, 1
         yield "loader", n, 0
         yield "normal", 3, 0, 1
-    for n, batch, drop in ((10, 3, 0), (10, 5, 0), (10, 3, 1), (257, 32, 0), (1, 4, 0), (3, 4, 1), (64, 64, 1)):
+    for n, batch, drop in ((10, 3, 0), (10, 5, 0), (10, 3, 1), (257, 32, 0), (1, 4, 0),
+                           (3, 4, 1), (64, 64, 1)):
         for shuffle in (1, 0):
             for _ in range(2):
                 yield "batches", n, batch, shuffle, drop
@@ -133,7 +143,8 @@ def line(call, *arguments):
         data = struct.pack(f"<{len(values)}Q", *values)
         first = [f"{v:x}" for v in values[:6]]
     after = 0 if call == "seed" else int(raw(1)) % 2**64
-    return " ".join([call, *map(repr, arguments), ":", f"{fnv1a(data):016x}", f"{after:016x}", *first])
+    given = " ".join([call, *map(repr, arguments)])
+    return " ".join([given, ":", f"{fnv1a(data):016x}", f"{after:016x}", *first])
 
 
 def main():
@@ -143,7 +154,8 @@ def main():
     lines = [line(*step) for step in program()]
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "random.txt")
     with open(path, "w") as out:
-        out.write(f"# Made by make_random.py: torch {torch.__version__}, {cpu}, python {platform.python_version()}\n")
+        out.write(f"# Made by make_random.py: torch {torch.__version__}, {cpu}, "
+                  f"python {platform.python_version()}\n")
         out.write("".join(f"{text}\n" for text in lines) + f"end {len(lines)}\n")
 
 
