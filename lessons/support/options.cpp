@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include "autograd/check.h"
+#include "autograd/parallel.h"
 #include "lessons/support/files.h"
 #include "lessons/support/terminal.h"
 #include "lessons/support/text.h"
@@ -67,6 +68,7 @@ std::string joined(const std::vector<std::string>& words) {
 Options::Options(std::string program, std::string summary, CommonSettings& common)
     : program(std::move(program)), summary(std::move(summary)), common(common) {
   if (common.out.empty()) common.out = "build/figures/" + this->program;
+  if (common.threads == 0) common.threads = get_num_threads();
   add("--seed", common.seed, {0, 0xFFFFFFFF}, "where the random numbers start");
   add("--threads", common.threads, {1, 256}, "threads to compute with; no number depends on it");
   add("--out", common.out, "DIR", "directory for figures and curves");
@@ -194,7 +196,9 @@ std::string Options::help() const {
 int run_lesson(int argc, char** argv, Options& options, const std::function<int()>& lesson) {
   int status = 1;
   try {
-    status = options.parse(argc, argv) ? lesson() : 0;
+    if (!options.parse(argc, argv)) return 0;
+    set_num_threads(options.common.threads);
+    status = lesson();
   } catch (const UsageError& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

@@ -16,8 +16,8 @@ namespace heed {
 // What every lesson has: --seed, --threads, --out.
 struct CommonSettings {
   uint64_t seed = 0;
-  int threads = 1;
-  std::string out;  // a directory; build/figures/<program> when nothing else is said
+  int threads = 0;  // 0: as many as the library starts with
+  std::string out;  // a directory; empty: build/figures/<program>
 };
 
 class Options {
@@ -67,9 +67,10 @@ class Options {
   std::vector<Option> options;
 };
 
-// A lesson as an ordinary program: reads the command line, runs the lesson and returns its exit
-// status. A mistake on the command line gives one line on standard error and status 2, before
-// any work and without a trace on disk; a heed::Error in the lesson gives "error: ..." and 1.
+// A lesson as an ordinary program: reads the command line, sets the number of threads, runs the
+// lesson and returns its exit status. A mistake on the command line gives one line on standard
+// error and status 2, before any work and without a trace on disk; a heed::Error in the lesson
+// gives "error: ..." and status 1.
 int run_lesson(int argc, char** argv, Options& options, const std::function<int()>& lesson);
 
 }  // namespace heed
