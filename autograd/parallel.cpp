@@ -33,7 +33,7 @@ struct Loop {
   detail::RangeBody call;
   void* body;
 
-  std::mutex catching;         // of the two below
+  std::mutex catching{};       // of the two below
   int thrown_by = ranges;      // the lowest range that threw
   std::exception_ptr thrown{};
 
@@ -113,7 +113,7 @@ class Pool {
 
 void set_num_threads(int count) {
   CHECK(count >= 1, "[set_num_threads] ", count,
-        " threads: at least 1 is needed.\n1 runs everything in the calling thread; this machine has ",
+        " threads: at least 1 is needed.\n1 runs all in the calling thread; this machine has ",
         processors(), " processors");
   num_threads = count;
 }

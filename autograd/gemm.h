@@ -1,0 +1,22 @@
+// C = A B for plain arrays: the hand-written matrix multiplication under matmul() and linear().
+#pragma once
+#include <cstdint>
+
+#include "autograd/scalar.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+
+// C (m, n) = A (m, k) B (k, n). Strides in elements, any signs and sizes:
+// A[i * ra + p * ca], B[p * rb + j * cb], C[i * rc + j * cc]. C overlaps neither A nor B.
+// Every element of C is one chain of fused multiply-adds over p = 0, 1, 2, ..., from 0 on, so
+// it has the same bits whatever the blocking, the vector width and the number of threads.
+void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
+          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc = 1);
+
+// The same by the plain triple loop: what the tests compare with, bit for bit.
+void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
+                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc = 1);
+
+}  // namespace HEED_PRECISION
+}  // namespace heed
