@@ -389,6 +389,13 @@ def layers_file():
                 (5, 4), (7, 4))
     hidden = net[0](torch.tensor(cases.arrays["Sequential/in1"], dtype=torch.float64))
     assert hidden.abs().min() > 1e-3, hidden.abs().min()
+    # The normalisation takes the mean away, so the gradient of the bias before it is 0.
+    module_case(cases, "Sequential.bias_before_norm", "Linear(4, 6), BatchNorm(6), Tanh",
+                nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh()), (5, 4), (7, 4))
+    for module in (nn.ReLU(), nn.Tanh(), nn.Sigmoid()):
+        name = type(module).__name__
+        module_case(cases, name, name, module, (2, 7, 5))
+        assert abs(cases.arrays[name + "/in0"]).min() > 1e-3
     return cases
 
 
