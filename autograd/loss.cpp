@@ -2,6 +2,7 @@
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
+#include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
 namespace heed {
@@ -24,7 +25,7 @@ void check_labels(const Tensor& logits, std::span<const int> labels, int ignore_
 // p = softmax(x); returns -(1 - s) ln p[label] - s mean(ln p), s the label smoothing.
 Scalar row_loss(const Scalar* x, Scalar* p, int64_t classes, int label, Scalar smoothing) {
   Scalar most = simd::max16(x, classes);
-  simd::map(x, p, classes, [most](auto v) { return simd::exp(v - most); });
+  simd::map(p, classes, [most](auto v) { return simd::exp(v - most); }, x);
   Scalar total = simd::sum16(p, classes), inverse = 1 / total;
   for (int64_t j = 0; j < classes; ++j) p[j] *= inverse;
   Scalar shift = most + simd::log(total);  // ln p[j] = x[j] - shift

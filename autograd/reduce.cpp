@@ -1,5 +1,5 @@
 // Reductions. A sum's order depends on the index along the summed dimensions alone: number i goes
-// to partial sum i mod 16, and the sixteen are added as a tree (sum16 in simd.h). So a result has
+// to partial sum i mod 16, and the sixteen are added as a tree (reduce16.h). So a result has
 // the same bits whatever the strides, the other sizes, the vectors and the threads; and appended
 // zeros, which padding makes, change nothing.
 #include <limits>
@@ -8,6 +8,7 @@
 #include "autograd/loops.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
+#include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
 namespace heed {
@@ -69,25 +70,6 @@ Tensor as_rows(const Tensor& x, DimSet dims) {
   return Tensor(x.storage(), x.offset(), shape, strides).contiguous();
 }
 
-// y_j = sum_i x_ij for rows that lie one below the other, without turning them: the partial sums
-// of a block of columns are kept side by side.
-void sum_columns(const Scalar* x, int64_t rows, int64_t columns, Scalar* y) {
-  constexpr int64_t BLOCK = 32;
-  for (int64_t first = 0; first < columns; first += BLOCK) {
-    int64_t n = std::min(BLOCK, columns - first);
-    Scalar partial[16][BLOCK] = {};
-    for (int64_t i = 0; i < rows; ++i) {
-      const Scalar* row = x + i * columns + first;
-      Scalar* sum = partial[i % 16];
-      for (int64_t j = 0; j < n; ++j) sum[j] += row[j];
-    }
-    for (int half = 8; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i)
-        for (int64_t j = 0; j < n; ++j) partial[i][j] += partial[i + half][j];
-    std::copy_n(partial[0], n, y + first);
-  }
-}
-
 // If x is dense and the reduced dimensions are neighbours, x is (outer, rows, columns).
 bool is_block(const Tensor& x, DimSet dims, int64_t& outer, int64_t& rows, int64_t& columns) {
   outer = rows = columns = 1;
@@ -107,7 +89,7 @@ Tensor sum_over(const Tensor& x, DimSet dims, bool keepdim) {
     const Scalar* in = x.data();
     parallel_for(outer, GRAIN / (rows * columns + 1) + 1, [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        sum_columns(in + i * rows * columns, rows, columns, out + i * columns);
+        simd::sum16_rows(in + i * rows * columns, rows, columns, out + i * columns, columns);
     });
   } else {
     Tensor dense = as_rows(x, dims);

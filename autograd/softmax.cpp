@@ -3,6 +3,7 @@
 #include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
+#include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
 namespace heed {
@@ -38,7 +39,7 @@ Tensor softmax(const Tensor& x, int dim) {
   int64_t n = x.shape().back();
   for_rows(dense, y, [n](const Scalar* in, Scalar* out) {
     Scalar most = simd::max16(in, n);
-    simd::map(in, out, n, [most](auto v) { return simd::exp(v - most); });
+    simd::map(out, n, [most](auto v) { return simd::exp(v - most); }, in);
     Scalar inverse = 1 / simd::sum16(out, n);
     for (int64_t j = 0; j < n; ++j) out[j] *= inverse;
   });
@@ -64,7 +65,7 @@ Tensor log_softmax(const Tensor& x, int dim) {
   int64_t n = x.shape().back();
   for_rows(dense, y, [n](const Scalar* in, Scalar* out) {
     Scalar most = simd::max16(in, n);
-    simd::map(in, out, n, [most](auto v) { return simd::exp(v - most); });
+    simd::map(out, n, [most](auto v) { return simd::exp(v - most); }, in);
     Scalar shift = simd::log(simd::sum16(out, n));
     for (int64_t j = 0; j < n; ++j) out[j] = in[j] - most - shift;
   });

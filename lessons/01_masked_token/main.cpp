@@ -1,0 +1,404 @@
+// Question: can a network guess a hidden letter, and what does attention add?
+// Command:  make lesson-01            (ARGS="--seed 1 --epochs 50" and more, see --help)
+// Seconds:  about 5
+// Expected: the document's losses to four digits; then, on samples never seen, at most 1 of 30
+//           right for the document's network and 30 of 30 for one layer of attention.
+#include "attention.h"
+#include "errata.h"
+#include "lessons/support/batches.h"
+#include "lessons/support/hash.h"
+#include "lessons/support/heat_map.h"
+#include "lessons/support/line_chart.h"
+#include "lessons/support/options.h"
+#include "lessons/support/text.h"
+
+using namespace heed;
+using namespace lesson_01;
+
+struct Settings : CommonSettings {
+  int epochs = 200;
+  double lr = 0.001;
+  int seq_len = 10;
+  int seeds = 6;
+  bool claims = true;  // the numbers of the text hold for the default settings only
+};
+
+// ---- The document's network
+
+// How a letter enters the network: as its number, as that divided by 27, or as 28 numbers of
+// which one is 1 and all others are 0.
+enum class Encoding { numbers, scaled, one_hot };
+static const char* name_of(Encoding encoding) {
+  return std::array{"numbers", "scaled", "one-hot"}[size_t(encoding)];
+}
+
+// (B, seq_len), or (B, seq_len * 28) for one-hot
+static Tensor encode(const std::vector<Sample>& samples, std::span<const int> which,
+                     Encoding encoding) {
+  int64_t width = encoding == Encoding::one_hot ? TOKENS : 1, T = int64_t(samples[0].tokens.size());
+  Tensor x = zeros({int64_t(which.size()), T * width});
+  Scalar* out = x.mutable_data();
+  for (int i : which)
+    for (int token : samples[size_t(i)].tokens) {
+      if (encoding == Encoding::one_hot) {
+        out[token] = 1;
+      } else {
+        *out = Scalar(token) / (encoding == Encoding::scaled ? Scalar(CLS) : Scalar(1));
+      }
+      out += width;
+    }
+  return x;
+}
+
+// [snippet: network]
+struct Network : Module {
+  Linear linear_1;
+  BatchNorm norm;
+  Linear linear_2;
+  FIELDS(linear_1, norm, linear_2)
+  Encoding encoding;
+
+  explicit Network(int seq_len, Encoding encoding = Encoding::numbers)
+      : linear_1(seq_len * (encoding == Encoding::one_hot ? TOKENS : 1), 100),
+        norm(100),
+        linear_2(100, LETTERS),
+        encoding(encoding) {}
+
+  Tensor operator()(const Tensor& x) { return linear_2(norm(relu(linear_1(x)))); }
+};
+// [end]
+
+static double accuracy(Network& net, const std::vector<Sample>& samples) {
+  NoGrad guard;
+  net.eval();
+  std::vector<int> all(samples.size()), labels = labels_of(samples);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = int(i);
+  std::vector<int> guess = argmax(net(encode(samples, all, net.encoding)), 1);
+  net.train();
+  int right = 0;
+  for (size_t i = 0; i < all.size(); ++i) right += guess[i] == labels[i];
+  return double(right) / double(samples.size());
+}
+
+struct TrainingLog {
+  std::vector<double> loss, right;  // an epoch each: mean of its batches, share while training
+};
+
+// [snippet: train]
+static TrainingLog train(Network& net, const std::vector<Sample>& samples, int epochs, double lr) {
+  Batches batches(int(samples.size()), 10, /*shuffle=*/true);
+  Adam optimizer(net.named_parameters(), {.lr = lr, .weight_decay = 1e-4});
+  TrainingLog log;
+  for (int epoch = 1; epoch <= epochs; ++epoch) {
+    double loss_sum = 0, right = 0, seen = 0;
+    int steps = 0;
+    for (std::span<const int> batch : batches) {
+      if (batch.size() < 2) continue;  // BatchNorm needs two
+      std::vector<int> labels;
+      for (int i : batch) labels.push_back(samples[size_t(i)].label);
+      Tensor logits = net(encode(samples, batch, net.encoding));
+      Tensor loss = cross_entropy(logits, labels);
+      optimizer.zero_grad();
+      loss.backward();
+      optimizer.step();
+      std::vector<int> guess = argmax(logits, 1);
+      for (size_t i = 0; i < labels.size(); ++i) right += guess[i] == labels[i];
+      seen += double(labels.size());
+      loss_sum += double(loss.item());
+      ++steps;
+    }
+    log.loss.push_back(loss_sum / steps);
+    log.right.push_back(right / seen);
+  }
+  return log;
+}
+// [end]
+
+// ---- Steps (3) to (7) of the document
+
+// (3) The data set, and what is odd about it.
+static std::vector<Sample> show_data(const Settings& settings) {
+  std::vector<Sample> samples = document_samples(settings.seq_len);
+  say("(3) the data set: windows of %d letters, one of them hidden (27)", settings.seq_len);
+  for (size_t i = 0; i < 3; ++i) {
+    std::string tokens;
+    for (int token : samples[i].tokens) tokens += formatted(" %2d", token);
+    say("   %s  ->  %d, which is %c", tokens.c_str(), samples[i].label,
+        ALPHABET[size_t(samples[i].label)]);
+  }
+  auto count = [&](int label) {
+    return std::count_if(samples.begin(), samples.end(),
+                         [&](const Sample& s) { return s.label == label; });
+  };
+  say("    %zu samples, %zu of them distinct; label 6 (G) occurs %td times, label 9 %td times",
+      samples.size(), distinct(samples).size(), count(6), count(9));
+  say();
+  return samples;
+}
+
+// (4)-(6) The network, its training and its curve.
+static TrainingLog the_documents_run(const Settings& settings, Network& net,
+                                     const std::vector<Sample>& samples) {
+  say("(4) the network: Linear(%d, 100) - ReLU - BatchNorm(100) - Linear(100, 26), %d parameters",
+      settings.seq_len, int(net.parameter_count()));
+  say("(5) cross-entropy, Adam(%g, weight decay 0.0001), batches of 10, %d epochs", settings.lr,
+      settings.epochs);
+  TrainingLog log = train(net, samples, settings.epochs, settings.lr);
+  say("    epoch  mean loss  right while training");
+  for (int epoch : {1, 2, 3, 5, 10, 20, 50, 100, 150, 200})
+    if (epoch <= settings.epochs)
+      say("    %5d  %9.4f  %18.1f %%", epoch, log.loss[size_t(epoch - 1)],
+          100 * log.right[size_t(epoch - 1)]);
+  say("    afterwards, in eval mode: %.1f %% of the training samples right",
+      100 * accuracy(net, samples));
+  say();
+  say("(6) the loss curve");
+  LineChart loss{"The document's run: loss", "epoch", "mean cross-entropy", {{"loss", log.loss}}, {}, {}};
+  LineChart right{"The document's run: accuracy", "epoch", "share right while training",
+                  {{"right", log.right}}, 0, 1};
+  print(loss);
+  say();
+  write_svg(loss, settings.out + "/loss.svg");
+  write_svg(right, settings.out + "/accuracy.svg");
+  write_csv({"", "epoch", "", {{"loss", log.loss}, {"right", log.right}}, {}, {}},
+            settings.out + "/training.csv");
+  return log;
+}
+
+struct Spread {
+  double sum = 0, least = 1e9, most = -1e9;
+  int n = 0;
+  void add(double x) {
+    sum += x, ++n;
+    least = std::min(least, x), most = std::max(most, x);
+  }
+  double mean() const { return sum / n; }
+};
+
+// (7) "seq_len can be adjusted", and so can the way in which a letter is written.
+static void compare_encodings(const Settings& settings, Checks& checks) {
+  say("(7) other lengths, other encodings: right in eval mode, %% of the training samples,");
+  say("    mean (least - most) over %d seeds, and the last epoch's mean loss", settings.seeds);
+  for (int seq_len : {5, 10, 15}) {
+    std::vector<Sample> samples = document_samples(seq_len);
+    for (Encoding encoding : {Encoding::numbers, Encoding::scaled, Encoding::one_hot}) {
+      Spread right, loss;
+      for (int seed = 0; seed < settings.seeds; ++seed) {
+        manual_seed(uint64_t(seed));
+        Network net(seq_len, encoding);
+        loss.add(train(net, samples, settings.epochs, settings.lr).loss.back());
+        right.add(100 * accuracy(net, samples));
+      }
+      say("    seq_len %2d  %-8s %6.1f (%5.1f - %5.1f)  loss %.3f", seq_len, name_of(encoding),
+          right.mean(), right.least, right.most, loss.mean());
+      if (!settings.claims || seq_len != 10) continue;
+      if (encoding == Encoding::numbers)
+        checks.check(right.least >= 63 && right.most <= 76,
+                     "letters as numbers: between 63 and 76 %% right in every seed");
+      if (encoding == Encoding::one_hot)
+        checks.check(right.least == 100, "one-hot letters: 100 %% right in every seed");
+    }
+  }
+  say();
+}
+
+// ---- Beyond the document: samples never seen
+
+// The other tests: windows that were never cut, and windows sewn together.
+struct Unseen {
+  std::vector<Sample> start_9 = windows(10, 9, 9);
+  Stitched sewn = stitched();
+  std::vector<Sample> of_5 = windows(5, 0, 21), of_15 = windows(15, 0, 11), of_26 = windows(26, 0, 0);
+};
+
+// The document's network, in eval mode, on what it was not trained on.
+static void network_on_unseen(const Settings& settings, const std::vector<Sample>& samples,
+                              const Unseen& unseen, Checks& checks) {
+  for (Encoding encoding : {Encoding::numbers, Encoding::one_hot})
+    for (bool main_split : {true, false}) {
+      Spread train_right, held, start_9, inner, seam;
+      for (int seed = 0; seed < settings.seeds; ++seed) {
+        Split split = main_split ? latin_split(samples) : random_split(samples, uint64_t(seed));
+        manual_seed(uint64_t(seed));
+        Network net(10, encoding);
+        train(net, split.train, settings.epochs, settings.lr);
+        train_right.add(100 * accuracy(net, split.train));
+        held.add(100 * accuracy(net, split.held_out));
+        start_9.add(100 * accuracy(net, unseen.start_9));
+        inner.add(100 * accuracy(net, unseen.sewn.inner));
+        seam.add(100 * accuracy(net, unseen.sewn.seam));
+      }
+      say("    %-8s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f", name_of(encoding),
+          main_split ? "main split" : "random fifths", train_right.mean(), held.mean(), held.most,
+          start_9.mean(), inner.mean(), seam.mean());
+      if (settings.claims)
+        checks.check(held.most <= 100. / 30 + 0.01,
+                     "%s, %s: at most 1 held-out sample right in every seed", name_of(encoding),
+                     main_split ? "main split" : "random fifths");
+    }
+}
+
+struct Held {
+  Spread train_right, held, start_9, inner, seam, of_5, of_15, of_26, left, right, self;
+
+  void add(const HiddenLetter& model, const Split& split, const Unseen& unseen) {
+    train_right.add(100 * accuracy(model, split.train));
+    held.add(100 * accuracy(model, split.held_out));
+    start_9.add(100 * accuracy(model, unseen.start_9));
+    inner.add(100 * accuracy(model, unseen.sewn.inner));
+    seam.add(100 * accuracy(model, unseen.sewn.seam));
+    of_5.add(100 * accuracy(model, unseen.of_5));
+    of_15.add(100 * accuracy(model, unseen.of_15));
+    of_26.add(100 * accuracy(model, unseen.of_26));
+    Mass m = mass(model);
+    left.add(100 * m.left), right.add(100 * m.right), self.add(100 * m.self);
+  }
+};
+
+static Held attention_on_fifths(const Settings& settings, const std::vector<Sample>& samples,
+                                const Unseen& unseen, bool may_see_itself) {
+  Held result;
+  for (int seed = 0; seed < settings.seeds; ++seed) {
+    Split split = random_split(samples, uint64_t(seed));
+    HiddenLetter model(may_see_itself);
+    train(model, split.train);
+    result.add(model, split, unseen);
+  }
+  say("    %-8s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f",
+      may_see_itself ? "..itself" : "attention", "random fifths", result.train_right.mean(),
+      result.held.mean(), result.held.least, result.start_9.mean(), result.inner.mean(),
+      result.seam.mean());
+  return result;
+}
+
+// One line a row: what the model sees at a place, both heads together.
+static void show_rows(const HiddenLetter& model) {
+  Tensor both = sum(model.weights(10).detach(), {0});
+  for (int i : {0, 5, 9}) {
+    std::string row;
+    for (int j = 0; j < 10; ++j) row += formatted(" %.3f", double(both.at({i, j})));
+    say("    weights of place %d:%s", i, row.c_str());
+  }
+}
+
+static std::vector<HeatMap> maps_of(const HiddenLetter& model, const std::string& window) {
+  int T = int(window.size());
+  Tensor w = model.weights(T).detach(), may = visible(T, model.may_see_itself);
+  std::vector<HeatMap> maps;
+  for (int head = 0; head < HEADS; ++head) {
+    HeatMap map;
+    map.title = head == 0 ? "head 0 looks left" : "head 1 looks right";
+    map.query_label = "hidden letter";
+    map.key_label = "letter looked at";
+    for (char letter : window) map.queries.emplace_back(1, letter);
+    map.keys = map.queries;
+    for (int i = 0; i < T; ++i)
+      for (int j = 0; j < T; ++j) {
+        map.values.push_back(double(w.at({head, i, j})));
+        map.visible.push_back(may.at({head, i, j}) != 0);
+      }
+    maps.push_back(map);
+  }
+  return maps;
+}
+
+// The same question for one layer of attention that does not look at itself.
+static HiddenLetter attention(const Settings& settings, const std::vector<Sample>& samples,
+                              const Unseen& unseen, Checks& checks) {
+  HiddenLetter model;
+  Split split = latin_split(samples);
+  std::vector<double> losses = train(model, split.train);
+  Held main;
+  main.add(model, split, unseen);
+  say("    %-8s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f", "attention", "main split",
+      main.train_right.mean(), main.held.mean(), main.held.least, main.start_9.mean(),
+      main.inner.mean(), main.seam.mean());
+  Held fifths = attention_on_fifths(settings, samples, unseen, false);
+  Held itself = attention_on_fifths(settings, samples, unseen, true);
+  say();
+  say("    attention, main split: %d parameters, loss before step 1, 2, 5, 10 and after the last:",
+      int(model.parameter_count()));
+  say("    %.6f %.6f %.6f %.6f %.6f", losses[0], losses[1], losses[4], losses[9], losses.back());
+  say("    windows of 5, 15, 26 letters (random fifths): %.1f %.1f %.1f %% right",
+      fifths.of_5.mean(), fifths.of_15.mean(), fifths.of_26.mean());
+  say("    weight on the left neighbour %.1f %%, on the right one %.1f %%, on itself %.1f %%",
+      fifths.left.mean(), fifths.right.mean(), fifths.self.mean());
+  say("    where it may look at itself: %.1f %%, %.1f %%, %.1f %%; held out right %.1f %%",
+      itself.left.mean(), itself.right.mean(), itself.self.mean(), itself.held.mean());
+  show_rows(model);
+  say();
+  std::vector<HeatMap> maps = maps_of(model, "KLMNOPQRST");
+  for (const HeatMap& map : maps) print(map);
+  write_svg(maps, "What the hidden letter looks at", 2, settings.out + "/attention.svg");
+  say();
+
+  for (auto [step, loss] : {std::pair(0, 3.258095), {1, 3.134154}, {4, 2.785604}, {9, 2.286840}})
+    checks.near(formatted("attention's loss before step %d", step + 1), losses[size_t(step)], loss,
+                1e-5);
+  checks.check(main.held.least == 100, "main split: all 30 held-out samples right");
+  if (!settings.claims) return model;
+  checks.check(fifths.held.least >= 93, "random fifths: at least 93 %% right in the worst of seeds");
+  checks.check(std::min(fifths.left.least, fifths.right.least) >= 95,
+               "at least 95 %% of the weight on the two neighbours");
+  checks.check(itself.held.mean() < fifths.held.mean() - 5,
+               "a layer that may look at itself gets fewer held-out samples right");
+  return model;
+}
+
+// ---- The lesson
+static void check_the_document(const Settings& settings, const TrainingLog& log, Checks& checks) {
+  if (!settings.claims) return;
+  checks.near("mean loss of epoch 1 (PyTorch 3.3225)", log.loss[0], 3.3225, 0.00005);
+  checks.near("mean loss of epoch 2 (PyTorch 3.0278)", log.loss[1], 3.0278, 0.00005);
+  checks.near("mean loss of epoch 3 (PyTorch 2.9024)", log.loss[2], 2.9024, 0.0002);
+  checks.near("mean loss of epoch 5 (PyTorch 2.7179)", log.loss[4], 2.7179, 0.003);
+  checks.near("mean loss of epoch 10 (PyTorch 2.4499)", log.loss[9], 2.449, 0.01);
+  checks.near("mean loss of epoch 200 (PyTorch 1.1013)", log.loss[199], 1.15, 0.1);
+}
+
+static int lesson(const Settings& settings) {
+  Checks checks;
+  std::vector<Sample> samples = show_data(settings);
+
+  manual_seed(settings.seed);
+  Network net(settings.seq_len);
+  TrainingLog log = the_documents_run(settings, net, samples);
+  check_the_document(settings, log, checks);
+  compare_encodings(settings, checks);
+
+  say("Beyond the document: right on samples never seen, %%, mean over %d seeds", settings.seeds);
+  say("    %-8s %-13s %6s %6s (%5s) %8s %7s %6s", "", "", "train", "held", "worst", "start 9",
+      "inner", "seam");
+  std::vector<Sample> all = distinct(document_samples(10));
+  Unseen unseen;
+  network_on_unseen(settings, all, unseen, checks);
+  HiddenLetter model = attention(settings, all, unseen, checks);
+
+  say("Three mistakes, and what gives them away");
+  softmax_twice(checks);
+  l2_is_not_adamw(checks);
+  two_variances(checks);
+  say();
+
+  uint64_t hash = fnv1a(nullptr, 0);
+  for (const Module* m : {(const Module*)&net, (const Module*)&model})
+    for (const Tensor& p : m->parameters())
+      hash = fnv1a(p.data(), size_t(p.numel()) * sizeof(Scalar), hash);
+  int status = checks.finish();
+  say("weights %016llx", (unsigned long long)hash);
+  return status;
+}
+
+int main(int argc, char** argv) {
+  Settings settings;
+  Options options("lesson-01", "A network guesses the hidden letter; then attention does.",
+                  settings);
+  options.add("--epochs", settings.epochs, {1, 10000}, "times through the samples");
+  options.add("--lr", settings.lr, {0, 10}, "learning rate of the document's network");
+  options.add("--seq-len", settings.seq_len, {2, 26}, "letters in a window");
+  options.add("--seeds", settings.seeds, {1, 100}, "seeds that the tables are taken over");
+  return run_lesson(argc, argv, options, [&] {
+    settings.claims = options.all_default();
+    return lesson(settings);
+  });
+}
