@@ -1,0 +1,409 @@
+#!/usr/bin/env python3
+"""Measures PyTorch, libtorch and JAX at the work of heed's benchmarks, on one thread each.
+
+    python3 tests/bench/peers.py --against build/bench/NAME        # interleaved, with the bars
+    python3 tests/bench/peers.py --against build/bench/NAME step exp --rounds 20
+    python3 tests/bench/peers.py step                              # the peers alone
+
+Every participant is a program that lives as long as the measuring does. It reads the name of a
+measurement on stdin and answers one line: `NAME BEST MEDIAN`, microseconds a call over five
+blocks of about 20 ms, or `NAME absent`. The rounds go from one participant to the next, so that
+all of them meet the same moods of the machine. `losses` is answered by the first three losses of
+lesson 01's training, so that all are seen to do the same work; `about` by a line about itself.
+
+A peer that is not installed is reported as absent. No peer is needed by anything else.
+"""
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    "JAX_PLATFORMS": "cpu",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
+
+SHAPES = ["64x64x64", "128x128x128", "256x256x256", "512x512x512", "10x100x10", "10x26x100",
+          "100x26x10", "8x512x512", "64x192x96", "704x64x64", "4096x64x512", "512x512x64"]
+
+# measurement: [(peer, its name there, title, bar: heed's time at most this share of the peer's)]
+MEASUREMENTS = {
+    "step": [("torch", "step", "PyTorch eager, Adam", 1 / 60),
+             ("torch", "step_fused", "PyTorch eager, fused Adam", None),
+             ("libtorch", "step", "libtorch, C++", 1 / 25),
+             ("jax", "step", "JAX, one jitted step", None),
+             ("jax", "step_scan", "JAX, 25 steps in one scan", 0.38)],
+    "exp": [("torch", "exp", "PyTorch", 0.6)],
+    "tanh": [("torch", "tanh", "PyTorch", 0.6)],
+    "log": [("torch", "log", "PyTorch", None)],
+    "sigmoid": [("torch", "sigmoid", "PyTorch", None)],
+    "softmax": [("torch", "softmax", "PyTorch", 0.8)],
+    "layer_norm": [("torch", "layer_norm", "PyTorch", 0.8)],
+    **{f"matmul_{s}": [("torch", f"matmul_{s}", "MKL through torch.mm", 1 / 0.9)]
+       for s in SHAPES},
+    "record_forward": [], "record_backward": []}
+LIMITS = {"record_forward": 0.060, "record_backward": 0.100}  # microseconds
+
+
+# ---- A participant written in Python: reads names, answers times ------------------------------
+
+def block(f, n):
+    start = time.perf_counter()
+    for _ in range(n):
+        f()
+    return (time.perf_counter() - start) / n * 1e6
+
+
+def measure(f, warm):
+    """Best and median of five blocks of about 20 ms; the first call of all warms up."""
+    if warm:
+        block(f, 1)  # compiles, in JAX
+        block(f, min(250, max(3, int(1e5 / block(f, 1)))))
+    n = max(1, int(20000 / block(f, 1 + int(1000 / max(1, block(f, 1))))))
+    times = sorted(block(f, n) for _ in range(5))
+    return times[0], times[2]
+
+
+def serve(about, losses, works):
+    """`works`: name -> function that prepares and returns the function to time."""
+    ready = {}
+    for name in map(str.strip, sys.stdin):
+        if name == "about":
+            print("about", about, flush=True)
+        elif name == "losses":
+            print("losses", *losses(), flush=True)
+        elif name not in works:
+            print(name, "absent", flush=True)
+        else:
+            warm = name not in ready
+            if warm:
+                ready[name] = works[name]()
+            print(name, *measure(ready[name], warm), flush=True)
+
+
+def document_samples():
+    """Lesson 01's data set in the document's order: inputs (250, 10), labels (250)."""
+    letters = "ABCDEFGHIGKLMNOPQRSTUVWXYZ"
+    inputs, labels = [], []
+    for start in letters:
+        rest = letters[letters.index(start):]
+        for i in range(0, len(rest) - 9, 10):
+            window = rest[i:i + 10]
+            for hidden in window:
+                numbers = [0] * 10
+                for z in window:
+                    numbers[window.index(z)] = 27 if z == hidden else letters.index(z)
+                inputs.append(numbers)
+                labels.append(letters.index(hidden))
+    return inputs, labels
+
+
+# ---- PyTorch -----------------------------------------------------------------------------------
+
+def serve_torch():
+    import torch
+    from torch import nn
+    import torch.nn.functional as F
+    torch.set_num_threads(1)
+    torch.set_num_interop_threads(1)
+    inputs, labels = document_samples()
+    batches = [(torch.tensor(inputs[i:i + 10], dtype=torch.float32),
+                torch.tensor(labels[i:i + 10])) for i in range(0, 250, 10)]
+
+    def training(**options):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(10, 100), nn.ReLU(True), nn.BatchNorm1d(100),
+                              nn.Linear(100, 26))
+        adam = torch.optim.Adam(model.parameters(), 0.001, weight_decay=0.0001, **options)
+        count = 0
+
+        def step():
+            nonlocal count
+            x, y = batches[count % 25]
+            count += 1
+            loss = F.cross_entropy(model(x), y)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            return loss
+        return step
+
+    def losses():
+        step = training()
+        return [step().item() for _ in range(3)]
+
+    def pointwise(f, low, high):
+        x = torch.empty(1000000).uniform_(low, high)
+        y = torch.empty_like(x)
+        return lambda: f(x, out=y)
+
+    def forward_backward(f):
+        x = torch.randn(1024, 1024, requires_grad=True)
+        g = torch.randn(1024, 1024)
+        return lambda: torch.autograd.grad(f(x), x, g)
+
+    def matmul(shape):
+        m, n, k = map(int, shape.split("x"))
+        a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
+        return lambda: torch.mm(a, b, out=c)
+
+    weight, bias = torch.randn(1024), torch.randn(1024)
+    serve(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+          f"{', MKL' if torch.backends.mkl.is_available() else ''}", losses, {
+              "step": training,
+              "step_fused": lambda: training(fused=True),
+              "exp": lambda: pointwise(torch.exp, -10, 10),
+              "tanh": lambda: pointwise(torch.tanh, -10, 10),
+              "log": lambda: pointwise(torch.log, 0.01, 10),
+              "sigmoid": lambda: pointwise(torch.sigmoid, -10, 10),
+              "softmax": lambda: forward_backward(lambda x: torch.softmax(x, 1)),
+              "layer_norm": lambda: forward_backward(
+                  lambda x: F.layer_norm(x, (1024,), weight, bias)),
+              **{f"matmul_{s}": lambda s=s: matmul(s) for s in SHAPES}})
+
+
+# ---- JAX ---------------------------------------------------------------------------------------
+
+def golden_weights():
+    """Lesson 01's initial weights, from the golden file (a safetensors file is simple to read)."""
+    import numpy
+    with open(os.path.join(ROOT, "tests/golden/lesson01.safetensors"), "rb") as f:
+        header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        data = f.read()
+    weights = {}
+    for name, about in header.items():
+        if name.startswith("weights/"):
+            begin, end = about["data_offsets"]
+            weights[name[8:]] = numpy.frombuffer(data[begin:end], "f4").reshape(about["shape"])
+    return weights
+
+
+def serve_jax():
+    import jax
+    import jax.numpy as np
+    inputs, labels = document_samples()
+    xs = np.array(inputs, dtype=np.float32).reshape(25, 10, 10)
+    ys = np.array(labels).reshape(25, 10)
+
+    def loss_of(p, running, x, y):
+        h = jax.nn.relu(x @ p["liner_1.weight"].T + p["liner_1.bias"])
+        mean, var = h.mean(0), h.var(0)
+        h = (h - mean) / np.sqrt(var + 1e-5) * p["bn.weight"] + p["bn.bias"]
+        logits = h @ p["liner_2.weight"].T + p["liner_2.bias"]
+        loss = -np.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean()
+        return loss, (0.9 * running[0] + 0.1 * mean, 0.9 * running[1] + 0.1 * var * 10 / 9)
+
+    def step(state, batch):
+        p, running, m, v, t = state
+        (loss, running), g = jax.value_and_grad(loss_of, has_aux=True)(p, running, *batch)
+        each = jax.tree_util.tree_map
+        t = t + 1
+        g = each(lambda g, p: g + 1e-4 * p, g, p)
+        m = each(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = each(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        rate, scale = 1e-3 / (1 - 0.9 ** t), np.sqrt(1 - 0.999 ** t)
+        p = each(lambda p, m, v: p - rate * m / (np.sqrt(v) / scale + 1e-8), p, m, v)
+        return (p, running, m, v, t), loss
+
+    one = jax.jit(lambda state, i: step(state, (xs[i], ys[i])), donate_argnums=0)
+    epoch = jax.jit(lambda state: jax.lax.scan(step, state, (xs, ys)), donate_argnums=0)
+
+    def start():
+        p = {k: np.array(w) for k, w in golden_weights().items()}
+        zeros = lambda: {k: np.zeros_like(w) for k, w in p.items()}
+        return p, (np.zeros(100), np.ones(100)), zeros(), zeros(), np.float32(0)
+
+    def losses():
+        state, result = start(), []
+        for i in range(3):
+            state, loss = one(state, i)
+            result.append(float(loss))
+        return result
+
+    def stepping():
+        state, count = start(), 0
+
+        def f():
+            nonlocal state, count
+            state, loss = one(state, count % 25)
+            count += 1
+            loss.block_until_ready()
+        return f
+
+    def scanning():
+        state = start()
+
+        def f():
+            nonlocal state
+            state, loss = epoch(state)
+            loss.block_until_ready()
+        return f
+
+    serve(f"JAX {jax.__version__}", losses, {"step": stepping, "step_scan": scanning})
+
+
+# ---- libtorch: a program of its own, compiled where PyTorch is installed ----------------------
+
+def build_libtorch():
+    """The path of the compiled program. Takes half a minute, once for a version of PyTorch."""
+    import torch
+    source = os.path.join(HERE, "peer_libtorch.cpp")
+    home = os.path.join(os.environ.get("HEED_BUILD", os.path.join(ROOT, "build")), "bench")
+    program = os.path.join(home, "peer_libtorch-" + torch.__version__)
+    if os.path.exists(program) and os.path.getmtime(program) > os.path.getmtime(source):
+        return program
+    os.makedirs(home, exist_ok=True)
+    base = os.path.dirname(torch.__file__)
+    print("compiling peer_libtorch.cpp, about half a minute", file=sys.stderr, flush=True)
+    subprocess.run(
+        [os.environ.get("CXX", "g++"), "-std=c++20", "-O2", source, "-o", program,
+         f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
+         f"-I{base}/include", f"-I{base}/include/torch/csrc/api/include", f"-L{base}/lib",
+         f"-Wl,-rpath,{base}/lib", "-ltorch", "-ltorch_cpu", "-lc10"], check=True)
+    return program
+
+
+# ---- The driver --------------------------------------------------------------------------------
+
+class Participant:
+    def __init__(self, command):
+        self.process, self.missing = None, None
+        try:
+            self.process = subprocess.Popen(
+                command() if callable(command) else command, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD})
+        except (OSError, ImportError, subprocess.CalledProcessError) as e:
+            self.missing = str(e)
+
+    def ask(self, name):
+        """The words of the answer, or None when it has none."""
+        if not self.process:
+            return None
+        try:
+            self.process.stdin.write(name + "\n")
+            self.process.stdin.flush()
+            words = self.process.stdout.readline().split()
+        except OSError:
+            words = []
+        if not words:  # it has ended; its last words are on stderr
+            self.missing = f"ended with status {self.process.wait()}"
+            self.process = None
+            return None
+        if words[0] != name:
+            raise SystemExit(f"asked {self.process.args} for {name}, answered {words}")
+        return None if words[1:2] == ["absent"] else words[1:]
+
+    def close(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+
+
+def cpu_name():
+    try:
+        with open("/proc/cpuinfo") as f:
+            return next(line.split(":")[1].strip() for line in f if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def introduce(participants):
+    """Who is here, and whether they do the same work."""
+    print(f"CPU: {cpu_name()}; Python {platform.python_version()}; one thread each")
+    expected = None
+    for key, p in participants.items():
+        about, losses = p.ask("about"), p.ask("losses")
+        print(f"{key}: {' '.join(about) if about else p.missing and 'absent, ' + p.missing or '-'}")
+        if losses:
+            losses = [float(x) for x in losses]
+            expected = expected or losses
+            if any(abs(a - b) > 1e-4 for a, b in zip(losses, expected)):
+                print(f"  WARNING: its first losses are {losses}, not {expected}: other work")
+
+
+def verdict(times, limit):
+    """'yes' when best and median both meet the bar."""
+    met = [t <= limit for t in times]
+    return "yes" if all(met) else "NO" if not any(met) else "best only" if met[0] else "median only"
+
+
+def run(name, rows, participants, rounds):
+    """One measurement, all participants in turn, `rounds` times. Prints it and returns heed's
+    shares of the peers' times: best of all rounds, median of the rounds' medians."""
+    asked = [("heed", name, "heed", None)] * ("heed" in participants) + rows
+    answers = {row: [] for row in asked}
+    for _ in range(rounds):
+        for row in asked:
+            words = participants[row[0]].ask(row[1])
+            if words:
+                scale = 25 if row[1] == "step_scan" else 1
+                answers[row].append([float(w) / scale for w in words])
+    summary = {row: (min(a[0] for a in got), statistics.median(a[1] for a in got))
+               for row, got in answers.items() if got}
+    heed = summary.get(("heed", name, "heed", None))
+    print(f"\n{name}")
+    ratios = []
+    for row in asked:
+        if row not in summary:
+            print(f"  {row[2]:27} absent")
+            continue
+        best, median = summary[row]
+        line = f"  {row[2]:27} {best:11.3f} {median:11.3f}"
+        if name.startswith("matmul_"):
+            flops = 2e-3 * math.prod(map(int, name[7:].split("x")))
+            line += f"   {flops / best:6.1f} {flops / median:6.1f} GFLOP/s"
+        if row[0] == "heed" and name in LIMITS:
+            line += f"   limit {LIMITS[name]}: {verdict((best, median), LIMITS[name])}"
+        if row[0] != "heed" and heed:
+            ratio = heed[0] / best, heed[1] / median
+            ratios.append(ratio)
+            line += f"   {ratio[0]:.4f} {ratio[1]:.4f}"
+            if row[3]:
+                line += f"   bar {row[3]:.4f}: {verdict(ratio, row[3])}"
+        print(line, flush=True)
+    return ratios
+
+
+def drive(options):
+    serving = lambda peer: [sys.executable, os.path.abspath(__file__), "--serve", peer]
+    participants = {"torch": Participant(serving("torch")), "jax": Participant(serving("jax")),
+                    "libtorch": Participant(build_libtorch)}
+    if options.against:
+        participants["heed"] = Participant([options.against])
+    introduce(participants)
+    print("\nmicroseconds a call: best, median; then heed's share of the peer's: best, median")
+    matmul = []
+    for name in options.names or MEASUREMENTS:
+        ratios = run(name, MEASUREMENTS[name], participants, options.rounds)
+        if name.startswith("matmul_"):
+            matmul += ratios
+    if matmul:
+        means = [math.exp(statistics.fmean(math.log(r[i]) for r in matmul)) for i in (0, 1)]
+        print(f"\nmatmul, geometric mean over {len(matmul)} shapes: {means[0]:.4f} {means[1]:.4f}"
+              f"   bar 1: {verdict(means, 1)}")
+    for p in participants.values():
+        p.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="measurement",
+                        help="of " + ", ".join(MEASUREMENTS) + "; all without any")
+    parser.add_argument("--against", metavar="PROGRAM", help="heed's own benchmark program")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--serve", choices=["torch", "jax"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = [n for n in options.names if n not in MEASUREMENTS]
+    if unknown:
+        parser.error("unknown measurement: " + ", ".join(unknown))
+    if options.serve:
+        {"torch": serve_torch, "jax": serve_jax}[options.serve]()
+    else:
+        drive(options)
