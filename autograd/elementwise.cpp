@@ -39,7 +39,7 @@ template <class F> Tensor map_vectors(const char* op, const Tensor& x, F f) {
   const Scalar* in = row_major.data();
   Scalar* out = y.mutable_data();
   parallel_for(x.numel(), GRAIN, [=](int64_t begin, int64_t end) {
-    simd::map(in + begin, out + begin, end - begin, f);
+    simd::map(out + begin, end - begin, f, in + begin);
   });
   return y;
 }

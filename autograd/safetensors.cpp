@@ -144,7 +144,8 @@ SafeTensors checked(Header&& header, uint64_t data_size, const std::string& path
 
 // The header as the package writes it, byte for byte, filled up to a multiple of 8.
 std::string header_of(const SafeTensors& file, const std::vector<size_t>& order) {
-  std::string text = "{", comma;
+  std::string text = "{";
+  const char* comma = "";
   if (!file.metadata.empty()) {
     text += "\"__metadata__\":{";
     for (auto& [key, value] : file.metadata) {
