@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 #include <set>
+#include <sstream>
 #include <system_error>
 
 #include "autograd/check.h"
@@ -144,28 +145,29 @@ SafeTensors checked(Header&& header, uint64_t data_size, const std::string& path
 
 // The header as the package writes it, byte for byte, filled up to a multiple of 8.
 std::string header_of(const SafeTensors& file, const std::vector<size_t>& order) {
-  std::string text = "{";
+  std::ostringstream out;
   const char* comma = "";
+  out << '{';
   if (!file.metadata.empty()) {
-    text += "\"__metadata__\":{";
+    out << "\"__metadata__\":{";
     for (auto& [key, value] : file.metadata) {
-      text += comma + json_quoted(key) + ":" + json_quoted(value);
+      out << comma << json_quoted(key) << ':' << json_quoted(value);
       comma = ",";
     }
-    text += "}";
+    out << '}';
   }
   uint64_t begin = 0;
   for (size_t i : order) {
     const auto& [name, t] = file.tensors[i];
-    std::string shape;
-    for (int64_t n : t.shape) shape += (shape.empty() ? "" : ",") + std::to_string(n);
     uint64_t end = begin + t.bytes.size();
-    text += comma + json_quoted(name) + ":{\"dtype\":\"" + t.dtype + "\",\"shape\":[" + shape +
-            "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+    out << comma << json_quoted(name) << ":{\"dtype\":\"" << t.dtype << "\",\"shape\":[";
+    for (size_t d = 0; d < t.shape.size(); ++d) out << (d ? "," : "") << t.shape[d];
+    out << "],\"data_offsets\":[" << begin << ',' << end << "]}";
     comma = ",";
     begin = end;
   }
-  text += "}";
+  out << '}';
+  std::string text = out.str();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
 }
