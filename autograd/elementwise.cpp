@@ -1,5 +1,6 @@
 // Operations number by number. Two loops carry them all: zip() over two operands, map() over one.
 #include <cmath>
+#include <limits>
 #include "autograd/broadcast.h"
 #include "autograd/exact_math.h"
 #include "autograd/graph.h"
@@ -173,6 +174,20 @@ Tensor operator>(const Tensor& x, double s) {
 }
 
 // ---- functions
+// v^p as C has it, but for any base the same bits everywhere: a whole p by squaring.
+static double power(double v, double p) {
+  if (p > -0x1p31 && p < 0x1p31 && p == double(int64_t(p))) {
+    double y = 1;
+    for (int64_t n = int64_t(p < 0 ? -p : p); n > 0; n /= 2, v *= v)
+      if (n % 2) y *= v;
+    return p < 0 ? 1 / y : y;
+  }
+  constexpr double INF = std::numeric_limits<double>::infinity();
+  if (v > 0 && v < INF) return exact::pow(v, p);
+  if (!(v >= 0)) return std::numeric_limits<double>::quiet_NaN();
+  return (v == 0) == (p > 0) ? 0 : INF;
+}
+
 static Tensor power(const Tensor& x, double p) {
   if (p == 0) return ones(x.shape());
   if (p == 1) return x.clone();
@@ -180,7 +195,7 @@ static Tensor power(const Tensor& x, double p) {
   if (p == 3) return map("pow", x, [](Scalar v) { return v * v * v; });
   if (p == 0.5) return map("pow", x, [](Scalar v) { return std::sqrt(v); });
   if (p == -1) return map("pow", x, [](Scalar v) { return 1 / v; });
-  return map("pow", x, [p](Scalar v) { return Scalar(exact::pow(double(v), p)); });
+  return map("pow", x, [p](Scalar v) { return Scalar(power(double(v), p)); });
 }
 
 Tensor pow(const Tensor& x, double p) {

@@ -1,0 +1,195 @@
+// The table of operations: a row for everything that autograd/ops.h declares and for the members
+// of Tensor under "---- shapes". tests/test_ops.cpp goes through it.
+#pragma once
+#include "tests/op_row.h"
+#include "tests/op_rows_elementwise.h"
+#include "tests/op_rows_shape.h"
+
+namespace heed_tests {
+
+inline OpRows sum_rows() {
+  return {
+      OpRow("sum(Tensor)").golden({"sum.all"}, CALL(sum(a[0]))).form({{}}, CALL(sum(a[0]))),
+      OpRow("sum(Tensor, Dims, bool)")
+          .golden({"sum.dim0", "sum.long0"}, CALL(sum(a[0], {0})))
+          .golden({"sum.dim1", "sum.long"}, CALL(sum(a[0], {1})))
+          .golden({"sum.dim1_keepdim"}, CALL(sum(a[0], {1}, true)))
+          .golden({"sum.back"}, CALL(sum(a[0], {-1})))
+          .golden({"sum.dims02"}, CALL(sum(a[0], {0, 2})))
+          .golden({"sum.dims12_keepdim"}, CALL(sum(a[0], {1, 2}, true)))
+          .golden({"sum.view"}, CALL(sum(a[0].transpose(0, 2), {1})))
+          .form({{2, 3, 4, 5}}, CALL(sum(a[0], {-3, 3})))
+          .form({{2, 3, 4, 5}}, CALL(sum(a[0], {2, 1}, true))),
+      OpRow("sum_to(Tensor, Shape)")
+          .golden({"sum_to"}, CALL(sum_to(a[0], {3, 1})))
+          .form({{2, 3, 4}}, CALL(sum_to(a[0], {})))
+          .form({{2, 3}}, CALL(sum_to(a[0], {2, 3})))
+          .form({{2, 1, 3}}, CALL(sum_to(a[0], {2, 1, 1}))),
+      OpRow("mean(Tensor)").golden({"mean.all"}, CALL(mean(a[0]))).form({{}}, CALL(mean(a[0]))),
+      OpRow("mean(Tensor, Dims, bool)")
+          .golden({"mean.dim0", "mean.long0"}, CALL(mean(a[0], {0})))
+          .golden({"mean.dim1", "mean.long"}, CALL(mean(a[0], {1})))
+          .golden({"mean.dim1_keepdim"}, CALL(mean(a[0], {1}, true)))
+          .golden({"mean.back"}, CALL(mean(a[0], {-1})))
+          .golden({"mean.dims02"}, CALL(mean(a[0], {0, 2})))
+          .golden({"mean.dims12_keepdim"}, CALL(mean(a[0], {1, 2}, true)))
+          .golden({"mean.view"}, CALL(mean(a[0].transpose(0, 2), {1}))),
+  };
+}
+
+inline OpRows var_rows() {
+  return {
+      OpRow("var(Tensor, int)")
+          .golden({"var.unbiased_all"}, CALL(var(a[0])))
+          .golden({"var.biased_all"}, CALL(var(a[0], 0))),
+      OpRow("var(Tensor, Dims, int, bool)")
+          .golden({"var.unbiased_dim0"}, CALL(var(a[0], {0})))
+          .golden({"var.biased_dim0"}, CALL(var(a[0], {0}, 0)))
+          .golden({"var.unbiased_dim1", "var.large_mean", "var.long"}, CALL(var(a[0], {1}, 1)))
+          .golden({"var.biased_dim1"}, CALL(var(a[0], {1}, 0)))
+          .golden({"var.unbiased_dim1_keepdim"}, CALL(var(a[0], {1}, 1, true)))
+          .golden({"var.biased_dim1_keepdim"}, CALL(var(a[0], {1}, 0, true)))
+          .golden({"var.unbiased_back"}, CALL(var(a[0], {-1}, 1)))
+          .golden({"var.biased_back"}, CALL(var(a[0], {-1}, 0)))
+          .golden({"var.unbiased_dims02"}, CALL(var(a[0], {0, 2}, 1)))
+          .golden({"var.biased_dims02"}, CALL(var(a[0], {0, 2}, 0)))
+          .golden({"var.unbiased_dims12_keepdim"}, CALL(var(a[0], {1, 2}, 1, true)))
+          .golden({"var.biased_dims12_keepdim"}, CALL(var(a[0], {1, 2}, 0, true))),
+  };
+}
+
+inline OpRows max_rows() {
+  return {
+      OpRow("max(Tensor)")
+          .golden({"max.all"}, CALL(max(a[0])))
+          .kink({"max.ties_all"}, CALL(max(a[0])))
+          .form({{}}, CALL(max(a[0]))),
+      OpRow("max(Tensor, Dims, bool)")
+          .golden({"max.dim0", "max.long0"}, CALL(max(a[0], {0})))
+          .golden({"max.dim1", "max.long"}, CALL(max(a[0], {1})))
+          .golden({"max.dim1_keepdim"}, CALL(max(a[0], {1}, true)))
+          .golden({"max.back"}, CALL(max(a[0], {-1})))
+          .golden({"max.dims02"}, CALL(max(a[0], {0, 2})))
+          .golden({"max.dims12_keepdim"}, CALL(max(a[0], {1, 2}, true)))
+          .golden({"max.view"}, CALL(max(a[0].transpose(0, 2), {1})))
+          .kink({"max.ties"}, CALL(max(a[0], {1}))),
+      OpRow("argmax(Tensor, int)")
+          .golden({"argmax.dim0"}, CALL(as_tensor(argmax(a[0], 0))))
+          .golden({"argmax.dim1", "argmax.ties"}, CALL(as_tensor(argmax(a[0], 1))))
+          .golden({"argmax.dim2"}, CALL(as_tensor(argmax(a[0], -1))))
+          .constant(),
+  };
+}
+
+inline OpRows softmax_rows() {
+  return {
+      OpRow("softmax(Tensor, int)")
+          .golden({"softmax.dim0", "softmax.vector"}, CALL(softmax(a[0], 0)))
+          .golden({"softmax.dim1", "softmax.long"}, CALL(softmax(a[0], 1)))
+          .golden({"softmax.thousands"}, CALL(softmax(a[0], 1)))
+          .golden({"softmax.dim2"}, CALL(softmax(a[0], 2)))
+          .golden({"softmax.back"}, CALL(softmax(a[0], -1)))
+          .golden({"softmax.view"}, CALL(softmax(a[0].transpose(0, 1), 1)))
+          .kink({"softmax.minus_inf"}, CALL(softmax(a[0], 1))),
+      OpRow("log_softmax(Tensor, int)")
+          .golden({"log_softmax.dim0", "log_softmax.vector"}, CALL(log_softmax(a[0], 0)))
+          .golden({"log_softmax.dim1", "log_softmax.long"}, CALL(log_softmax(a[0], 1)))
+          .golden({"log_softmax.thousands"}, CALL(log_softmax(a[0], 1)))
+          .golden({"log_softmax.dim2"}, CALL(log_softmax(a[0], 2)))
+          .golden({"log_softmax.back"}, CALL(log_softmax(a[0], -1)))
+          .golden({"log_softmax.view"}, CALL(log_softmax(a[0].transpose(0, 1), 1))),
+  };
+}
+
+inline OpRows product_rows() {
+  const Call plain = CALL(matmul(a[0], a[1]));
+  return {
+      OpRow("matmul(Tensor, Tensor)")
+          .golden(cases("matmul", {"vec_vec", "mat_vec", "vec_mat", "mat_mat", "row_column",
+                                   "column_row", "odd", "wide", "batch", "batch_both",
+                                   "batch_one", "batch_mat", "mat_batch", "batch_vec",
+                                   "vec_batch"}),
+                  plain)
+          .golden({"matmul.transposed_a"}, CALL(matmul(a[0].transpose(-1, -2), a[1])))
+          .golden({"matmul.transposed_b", "matmul.transposed_batch"},
+                  CALL(matmul(a[0], a[1].transpose(-1, -2))))
+          .golden({"matmul.transposed_both"},
+                  CALL(matmul(a[0].transpose(-1, -2), a[1].transpose(-1, -2))))
+          .golden({"matmul.heads"},
+                  CALL(matmul(a[0].permute({0, 2, 1, 3}), a[1].permute({0, 2, 3, 1}))))
+          .golden({"matmul.narrow"}, CALL(matmul(a[0].narrow(1, 2, 5), a[1].narrow(0, 1, 5))))
+          .golden({"matmul.itself"}, CALL(matmul(a[0], a[0])))
+          .form({{1, 1}, {1, 1}}, plain)
+          .form({{2, 1, 3, 4}, {5, 4, 2}}, plain)
+          .form({{2, 4, 1, 3}, {3}}, plain)
+          .form({{4}, {3, 1, 4, 2}}, plain)
+          .form({{4, 3}, {3, 2}}, CALL(matmul(a[0].expand({5, 4, 3}), a[1])))
+          .form({{4}, {2, 3}},
+                CALL(matmul(a[0].unsqueeze(1).expand({4, 3}), a[1].transpose(0, 1)))),
+      OpRow("linear(Tensor, Tensor, Tensor)")
+          .golden(cases("linear", {"bias", "one_row", "vector", "batch", "lesson01"}),
+                  CALL(linear(a[0], a[1], a[2])))
+          .golden({"linear.no_bias"}, CALL(linear(a[0], a[1])))
+          .form({{4, 2}, {4, 3}, {3, 2}},
+                CALL(linear(a[0].transpose(0, 1), a[1].transpose(0, 1), a[2].select(1, 0))))
+          .form({{2, 3, 4}, {5, 4}}, CALL(linear(a[0].permute({1, 0, 2}), a[1]))),
+  };
+}
+
+inline OpRows loss_rows() {
+  return {
+      OpRow("cross_entropy(Tensor, span<int>, CrossEntropy)")
+          .golden(cases("cross_entropy", {"mean", "ignore", "one_sample", "wide", "batch",
+                                          "thousands"}),
+                  CALL(cross_entropy(a[0], a.ids)))
+          .golden({"cross_entropy.sum", "cross_entropy.ignore_sum"},
+                  CALL(cross_entropy(a[0], a.ids, {.reduction = Reduction::sum})))
+          .golden({"cross_entropy.ignore_4"},
+                  CALL(cross_entropy(a[0], a.ids, {.ignore_index = 4})))
+          .golden({"cross_entropy.smooth"},
+                  CALL(cross_entropy(a[0], a.ids, {.label_smoothing = 0.1})))
+          .golden({"cross_entropy.smooth_sum"},
+                  CALL(cross_entropy(a[0], a.ids,
+                                     {.label_smoothing = 0.1, .reduction = Reduction::sum})))
+          .golden({"cross_entropy.smooth_ignore"},
+                  CALL(cross_entropy(a[0], a.ids, {.label_smoothing = 0.25})))
+          .golden({"cross_entropy.smooth_ignore_4_sum"},
+                  CALL(cross_entropy(a[0], a.ids, {.ignore_index = 4,
+                                                   .label_smoothing = 0.25,
+                                                   .reduction = Reduction::sum})))
+          .golden({"cross_entropy.smooth_1"},
+                  CALL(cross_entropy(a[0], a.ids, {.label_smoothing = 1})))
+          .golden({"cross_entropy.view"}, CALL(cross_entropy(a[0].transpose(0, 1), a.ids))),
+      OpRow("mse_loss(Tensor, Tensor, Reduction)")
+          .golden({"mse.mean", "mse.constant"}, CALL(mse_loss(a[0], a[1])))
+          .golden({"mse.sum"}, CALL(mse_loss(a[0], a[1], Reduction::sum)))
+          .form({{3, 2}, {2, 3}}, CALL(mse_loss(a[0].transpose(0, 1), a[1]))),
+  };
+}
+
+inline OpRows normalize_rows() {
+  return {
+      OpRow("batch_norm(Tensor, Tensor, Tensor, Tensor, Tensor, bool, double, double)")
+          .golden(cases("batch_norm", {"train", "train_3d", "train_4d"}),
+                  CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], true)))
+          .golden({"batch_norm.eval", "batch_norm.eval_4d"},
+                  CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], false)))
+          .golden({"batch_norm.train_options"},
+                  CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], true, 0.3,
+                                  0.01))),
+  };
+}
+#undef CALL
+
+inline const OpRows& op_table() {
+  static const OpRows table = [] {
+    OpRows all;
+    for (auto part : {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows, var_rows,
+                      max_rows, softmax_rows, product_rows, loss_rows, normalize_rows})
+      for (OpRow& row : part()) all.push_back(std::move(row));
+    return all;
+  }();
+  return table;
+}
+
+}  // namespace heed_tests
