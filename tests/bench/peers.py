@@ -7,9 +7,10 @@
 
 Every participant is a program that lives as long as the measuring does. It reads the name of a
 measurement on stdin and answers one line: `NAME BEST MEDIAN`, microseconds a call over five
-blocks of about 20 ms, or `NAME absent`. The rounds go from one participant to the next, so that
-all of them meet the same moods of the machine. `losses` is answered by the first three losses of
-lesson 01's training, so that all are seen to do the same work; `about` by a line about itself.
+blocks of about 20 ms, or `NAME absent`. The rounds go from one participant to the next, so
+that all of them meet the same moods of the machine. `losses` is answered by the first three
+losses of lesson 01's training, so that all are seen to do the same work; `about` by a line
+about itself.
 
 A peer that is not installed is reported as absent. No peer is needed by anything else.
 """
@@ -33,7 +34,7 @@ ONE_THREAD = {
 SHAPES = ["64x64x64", "128x128x128", "256x256x256", "512x512x512", "10x100x10", "10x26x100",
           "100x26x10", "8x512x512", "64x192x96", "704x64x64", "4096x64x512", "512x512x64"]
 
-# measurement: [(peer, its name there, title, bar: heed's time at most this share of the peer's)]
+# measurement: [(peer, its name there, title, bar: heed's share of the peer's time at most)]
 MEASUREMENTS = {
     "step": [("torch", "step", "PyTorch eager, Adam", 1 / 60),
              ("torch", "step_fused", "PyTorch eager, fused Adam", None),
@@ -52,7 +53,7 @@ MEASUREMENTS = {
 LIMITS = {"record_forward": 0.060, "record_backward": 0.100}  # microseconds
 
 
-# ---- A participant written in Python: reads names, answers times ------------------------------
+# ---- A participant written in Python: reads names, answers times -----------------------------
 
 def block(f, n):
     start = time.perf_counter()
@@ -105,7 +106,7 @@ def document_samples():
     return inputs, labels
 
 
-# ---- PyTorch -----------------------------------------------------------------------------------
+# ---- PyTorch ---------------------------------------------------------------------------------
 
 def serve_torch():
     import torch
@@ -169,10 +170,10 @@ def serve_torch():
               **{f"matmul_{s}": lambda s=s: matmul(s) for s in SHAPES}})
 
 
-# ---- JAX ---------------------------------------------------------------------------------------
+# ---- JAX -------------------------------------------------------------------------------------
 
 def golden_weights():
-    """Lesson 01's initial weights, from the golden file (a safetensors file is simple to read)."""
+    """Lesson 01's initial weights, from the golden file."""
     import numpy
     with open(os.path.join(ROOT, "tests/golden/lesson01.safetensors"), "rb") as f:
         header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
@@ -249,7 +250,7 @@ def serve_jax():
     serve(f"JAX {jax.__version__}", losses, {"step": stepping, "step_scan": scanning})
 
 
-# ---- libtorch: a program of its own, compiled where PyTorch is installed ----------------------
+# ---- libtorch: a program of its own, compiled where PyTorch is installed ---------------------
 
 def build_libtorch():
     """The path of the compiled program. Takes half a minute, once for a version of PyTorch."""
@@ -270,7 +271,7 @@ def build_libtorch():
     return program
 
 
-# ---- The driver --------------------------------------------------------------------------------
+# ---- The driver ------------------------------------------------------------------------------
 
 class Participant:
     def __init__(self, command):
@@ -320,7 +321,7 @@ def introduce(participants):
     expected = None
     for key, p in participants.items():
         about, losses = p.ask("about"), p.ask("losses")
-        print(f"{key}: {' '.join(about) if about else p.missing and 'absent, ' + p.missing or '-'}")
+        print(f"{key}: {'absent, ' + p.missing if p.missing else ' '.join(about or '-')}")
         if losses:
             losses = [float(x) for x in losses]
             expected = expected or losses
@@ -331,7 +332,8 @@ def introduce(participants):
 def verdict(times, limit):
     """'yes' when best and median both meet the bar."""
     met = [t <= limit for t in times]
-    return "yes" if all(met) else "NO" if not any(met) else "best only" if met[0] else "median only"
+    words = {(True, True): "yes", (True, False): "best only", (False, True): "median only"}
+    return words.get(tuple(met), "NO")
 
 
 def run(name, rows, participants, rounds):
@@ -386,8 +388,8 @@ def drive(options):
             matmul += ratios
     if matmul:
         means = [math.exp(statistics.fmean(math.log(r[i]) for r in matmul)) for i in (0, 1)]
-        print(f"\nmatmul, geometric mean over {len(matmul)} shapes: {means[0]:.4f} {means[1]:.4f}"
-              f"   bar 1: {verdict(means, 1)}")
+        print(f"\nmatmul, geometric mean over {len(matmul)} shapes: "
+              f"{means[0]:.4f} {means[1]:.4f}   bar 1: {verdict(means, 1)}")
     for p in participants.values():
         p.close()
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the reference values of the tests, with PyTorch on the CPU, one thread.
 
-    python3 tests/golden/make_golden.py            # all; needs: pip install torch numpy safetensors
-    python3 tests/golden/make_golden.py optim      # one file
-    python3 tests/golden/make_golden.py --list     # the cases and what each computes
+    python3 tests/golden/make_golden.py          # needs: pip install torch numpy safetensors
+    python3 tests/golden/make_golden.py optim    # one file
+    python3 tests/golden/make_golden.py --list   # the cases and what each computes
 
-Running it again writes the same bytes, given the same versions of PyTorch and NumPy and the same
-kind of CPU; each file records the versions in its metadata, key "heed", as JSON.
+Running it again writes the same bytes, given the same versions of PyTorch and NumPy and the
+same kind of CPU; each file records the versions in its metadata, key "heed", as JSON.
 
 Values are computed in double. Inputs are stored as float32 and are exact in it, so that the
 float build and the double build start from the same numbers.
@@ -28,13 +28,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def save(file, arrays, **about):
-    """One key in the metadata: the package writes several in an order that changes by the run."""
+    """One key in the metadata: the package writes several in an order of its own each time."""
     about["versions"] = {"torch": torch.__version__, "numpy": numpy.__version__,
                          "safetensors": safetensors.__version__,
                          "python": platform.python_version()}
     path = os.path.join(HERE, file + ".safetensors")
     arrays = {name: numpy.array(a, order="C") for name, a in arrays.items()}
-    safetensors.numpy.save_file(arrays, path, metadata={"heed": json.dumps(about, sort_keys=True)})
+    safetensors.numpy.save_file(arrays, path,
+                                metadata={"heed": json.dumps(about, sort_keys=True)})
     print(f"{file}.safetensors: {len(arrays)} arrays, {os.path.getsize(path)} bytes")
 
 
@@ -46,11 +47,12 @@ def python_file():
         "wide": numpy.array([0.1, -1e300]),
         "name \"é€😀\"\\\n\x01/.": numpy.array([1 / 3]),
         "num_batches_tracked": numpy.array(-7, dtype="i8"),
-        "bits": numpy.array([0x80000000, 1, 0x7fc00001], dtype="u4").view("f4"),  # -0, tiny, NaN
+        # -0, the smallest denormal, a NaN with a payload
+        "bits": numpy.array([0x80000000, 1, 0x7fc00001], dtype="u4").view("f4"),
     })
 
 
-# ---- Cases: inputs, output, random weights c of the output, gradients of sum(c * output) -------
+# ---- Cases: inputs, output, random weights c of the output, gradients of sum(c * output) -----
 
 def draw(name, *shape, low=-2.0, high=2.0):
     """Uniform float32 numbers that depend on `name` alone: a new case leaves the others as they
@@ -128,7 +130,8 @@ def elementwise(cases):
             x[1, 2] = 0
         add(f"pow.{p}", f"pow(a, {p})", lambda a: a ** p, x)
     for p in (0.5, 2.5, -1.5):
-        add(f"pow.{p}", f"pow(a, {p})", lambda a: a ** p, draw(f"pow {p}", 3, 4, low=0.2, high=3))
+        add(f"pow.{p}", f"pow(a, {p})", lambda a: a ** p,
+            draw(f"pow {p}", 3, 4, low=0.2, high=3))
     # One number near 0, where the derivative is largest: errors are relative to the largest.
     wide = lambda name, to: numpy.append(draw(name, 34, low=-to, high=to),
                                          numpy.float32(0.1)).reshape(7, 5)
@@ -186,14 +189,17 @@ def shapes(cases):
     add("cat.back", "cat({a, b.transpose(0, 1)}, -1)", lambda a, b: torch.cat((a, b.T), -1),
         (2, 3), (4, 2))
     add("cat.itself", "cat({a, a}, 0)", lambda a: torch.cat((a, a), 0), (2, 3))
-    add("stack.dim0", "stack({a, b, c}, 0)", lambda *ts: torch.stack(ts, 0), (2, 4), (2, 4), (2, 4))
-    add("stack.dim1", "stack({a, b, c}, 1)", lambda *ts: torch.stack(ts, 1), (2, 4), (2, 4), (2, 4))
+    add("stack.dim0", "stack({a, b, c}, 0)", lambda *ts: torch.stack(ts, 0),
+        (2, 4), (2, 4), (2, 4))
+    add("stack.dim1", "stack({a, b, c}, 1)", lambda *ts: torch.stack(ts, 1),
+        (2, 4), (2, 4), (2, 4))
     add("stack.back", "stack({a, b}, -1)", lambda *ts: torch.stack(ts, -1), (2, 4), (2, 4))
     rows = lambda a, ids: a[ids]
     add("index_select", "index_select(a, ids)", rows, (7, 3), ids=numpy.array([4, 0, 6, 2]))
     add("index_select.repeated", "index_select(a, ids)", rows, (5, 3),
         ids=numpy.array([4, 0, 4, 4, 1, 0]))
-    add("index_select.dims3", "index_select(a, ids)", rows, (4, 2, 3), ids=numpy.array([3, 3, 0]))
+    add("index_select.dims3", "index_select(a, ids)", rows, (4, 2, 3),
+        ids=numpy.array([3, 3, 0]))
     add("index_select.view", "index_select(a.transpose(0, 1), ids)", lambda a, ids: a.T[ids],
         (3, 5), ids=numpy.array([4, 0, 4]))
 
@@ -236,8 +242,8 @@ def reductions(cases):
         add(f"{word}.vector", f"{word}(a, 0)", lambda a: f(a, 0), (6,))
         add(f"{word}.long", f"{word}(a, 1)", lambda a: f(a, 1), (2, 67))
         add(f"{word}.view", f"{word}(a.transpose(0, 1), 1)", lambda a: f(a.T, 1), (3, 5))
-        add(f"{word}.thousands", f"{word}(a, 1): numbers whose exp overflows", lambda a: f(a, 1),
-            draw(word + ".thousands", 3, 4, low=999, high=1003))
+        add(f"{word}.thousands", f"{word}(a, 1): numbers whose exp overflows",
+            lambda a: f(a, 1), draw(word + ".thousands", 3, 4, low=999, high=1003))
     x = draw("softmax.minus_inf", 3, 4)
     x[0, 1] = x[2, :3] = -math.inf
     add("softmax.minus_inf", "softmax(a, 1), a holds -inf", lambda a: torch.softmax(a, 1), x)
@@ -304,7 +310,8 @@ def losses(cases):
     add("cross_entropy.wide", "cross_entropy(a, labels)", F.cross_entropy, (3, 67),
         labels=numpy.array([66, 0, 31]))
     add("cross_entropy.batch", "cross_entropy(a, labels): a (2, 3, 5), six labels",
-        lambda a, labels: F.cross_entropy(a.reshape(6, 5), labels), (2, 3, 5), labels=labels[:6])
+        lambda a, labels: F.cross_entropy(a.reshape(6, 5), labels), (2, 3, 5),
+        labels=labels[:6])
     add("cross_entropy.view", "cross_entropy(a.transpose(0, 1), labels)",
         lambda a, labels: F.cross_entropy(a.T, labels), (5, 7), labels=labels)
     add("cross_entropy.thousands", "cross_entropy(a, labels): numbers whose exp overflows",
@@ -321,7 +328,8 @@ def normalisations(cases):
     for name, shape, training, momentum, eps in [
             ("train", (7, 3), True, 0.1, 1e-5), ("eval", (7, 3), False, 0.1, 1e-5),
             ("train_4d", (2, 3, 4, 5), True, 0.1, 1e-5),
-            ("eval_4d", (2, 3, 4, 5), False, 0.1, 1e-5), ("train_3d", (4, 3, 2), True, 0.1, 1e-5),
+            ("eval_4d", (2, 3, 4, 5), False, 0.1, 1e-5),
+            ("train_3d", (4, 3, 2), True, 0.1, 1e-5),
             ("train_options", (7, 3), True, 0.3, 1e-2)]:
         name = "batch_norm." + name
         channels = shape[1]
@@ -332,8 +340,9 @@ def normalisations(cases):
         def f(x, weight, bias):
             return F.batch_norm(x, after["running_mean"], after["running_var"], weight, bias,
                                 training, momentum, eps)
-        cases.add(name, f"batch_norm(a, running_mean, running_var, b, c, {str(training).lower()}, "
-                  f"{momentum}, {eps})", f, shape, (channels,), (channels,))
+        cases.add(name, "batch_norm(a, running_mean, running_var, b, c, "
+                  f"{str(training).lower()}, {momentum}, {eps})", f, shape,
+                  (channels,), (channels,))
         cases.put(name, **before, **{k + "_after": v for k, v in after.items()})
 
 
@@ -344,7 +353,7 @@ def ops_file():
     return cases
 
 
-# ---- Layers: parameters by their names in state_dict, and gradients of them --------------------
+# ---- Layers: parameters by their names in state_dict, and gradients of them ------------------
 
 def module_case(cases, name, heed, module, *shapes):
     """`param.NAME` and `grad.NAME` of every parameter, `buffer.NAME` before any call; then one
@@ -428,13 +437,14 @@ def optimizer_cases(cases):
              lambda p: optim.Adam(p, 0.01, weight_decay=0.05), None),
             ("Adam.options", "Adam(lr 0.01, betas 0.8 0.99, eps 0.001)",
              lambda p: optim.Adam(p, 0.01, betas=(0.8, 0.99), eps=1e-3), None),
-            ("Adam.scheduled", "Adam(lr from lrs)", lambda p: optim.Adam(p, 0.01), inverse_sqrt),
+            ("Adam.scheduled", "Adam(lr from lrs)",
+             lambda p: optim.Adam(p, 0.01), inverse_sqrt),
             ("AdamW", "AdamW(lr 0.01), weight_decay 0.01 by default",
              lambda p: optim.AdamW(p, 0.01), None),
             ("AdamW.decay", "AdamW(lr 0.01, weight_decay 0.5)",
              lambda p: optim.AdamW(p, 0.01, weight_decay=0.5), None),
             ("AdamW.options", "AdamW(lr 0.01, betas 0.8 0.99, eps 0.001, weight_decay 0)",
-             lambda p: optim.AdamW(p, 0.01, betas=(0.8, 0.99), eps=1e-3, weight_decay=0), None)]:
+             lambda p: optim.AdamW(p, 0.01, (0.8, 0.99), eps=1e-3, weight_decay=0), None)]:
         ps = [torch.tensor(p, dtype=torch.float64, requires_grad=True) for p in params]
         optimizer = make(ps)
         kept = [[], []]
@@ -486,11 +496,12 @@ def schedule_cases(cases):
              lambda_of(lambda i: 1 - i / 30)),
             ("schedule.cosine", "0.05 (1 + cos(pi i / 40)) / 2, i = 0 ... 40", 0.05, 41,
              lambda o: schedulers.CosineAnnealingLR(o, T_max=40)),
-            ("schedule.cosine_floor", "0.002 + (0.05 - 0.002) (1 + cos(pi i / 40)) / 2", 0.05, 41,
-             lambda o: schedulers.CosineAnnealingLR(o, T_max=40, eta_min=0.002)),
+            ("schedule.cosine_floor", "0.002 + (0.05 - 0.002) (1 + cos(pi i / 40)) / 2", 0.05,
+             41, lambda o: schedulers.CosineAnnealingLR(o, T_max=40, eta_min=0.002)),
             ("schedule.warmup_cosine",
              "0.06 min(1, (i + 1) / 50) (1 + cos(pi i / 400)) / 2, lesson 02's", 0.06, 400,
-             lambda_of(lambda i: min(1, (i + 1) / 50) * 0.5 * (1 + math.cos(math.pi * i / 400)))),
+             lambda_of(lambda i:
+                       min(1, (i + 1) / 50) * 0.5 * (1 + math.cos(math.pi * i / 400)))),
             ("schedule.inverse_sqrt", "0.05 min((i + 1) / 8, sqrt(8 / (i + 1)))", 0.05, 40,
              lambda_of(lambda i: min((i + 1) / 8, math.sqrt(8 / (i + 1))))),
             ("schedule.noam", "64^-0.5 min((i + 1)^-0.5, (i + 1) 8^-1.5), Vaswani et al. 2017, "
@@ -530,11 +541,12 @@ def lesson00_file():
     f = e ** 2
     g = f / 2 + 10 / f
     g.backward()
-    assert [f"{x.item():.4f}" for x in (g, a.grad, b.grad)] == ["24.7041", "138.8338", "645.5773"]
+    published = ["24.7041", "138.8338", "645.5773"]
+    assert [f"{x.item():.4f}" for x in (g, a.grad, b.grad)] == published
     save("lesson00", {"g": g.detach().numpy(), "da": a.grad.numpy(), "db": b.grad.numpy()})
 
 
-# ---- Lesson 01: the document's program ---------------------------------------------------------
+# ---- Lesson 01: the document's program -------------------------------------------------------
 
 def document_samples():
     """The document's data set: windows of ten letters, one of them hidden (27), and which."""
@@ -595,16 +607,16 @@ def lesson01_file():
     """inputs (250, 10), labels (250): the data set. weights/NAME: seed 0, before training.
     step_losses_double (100), step_losses (10): of the first steps, seed 0, in double and float.
     epoch_losses (200): mean over the 25 steps of an epoch, seed 0, float.
-    final_losses (10), final_accuracy (10), final_accuracy_distinct (10): seeds 0 to 9; mean loss
-    of epoch 200; and in eval mode after it the share of the 250 training samples that are right,
-    and of the 153 distinct ones."""
+    final_losses (10), final_accuracy (10), final_accuracy_distinct (10): seeds 0 to 9; mean
+    loss of epoch 200; and in eval mode after it the share of the 250 training samples that are
+    right, and of the 153 distinct ones."""
     samples = document_samples()
     start, in_double, *_ = document_run(0, 4, torch.float64)
     arrays = {"inputs": numpy.array([numbers for numbers, _ in samples], dtype="f4"),
               "labels": numpy.array([label for _, label in samples]),
               "step_losses_double": in_double[:100]}
-    arrays.update({"weights/" + k: v.numpy() for k, v in start.items() if v.dtype == torch.float32
-                   and "running" not in k})
+    arrays.update({"weights/" + k: v.numpy() for k, v in start.items()
+                   if v.dtype == torch.float32 and "running" not in k})
     final, accuracy, accuracy_distinct = [], [], []
     for seed in range(10):
         _, steps, right, right_distinct = document_run(seed, 200)
