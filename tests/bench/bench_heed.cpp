@@ -1,0 +1,153 @@
+// heed's side of the bars: reads the name of a measurement on standard input and answers one line,
+// `NAME BEST MEDIAN`, microseconds a call over five blocks of about 20 ms, or `NAME absent`.
+// tests/bench/peers.py asks it and the peers in turn. One thread.
+//
+//   echo step | build/bench/bench_heed           by hand
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <memory>
+#include "lessons/01_masked_token/alphabet.h"
+#include <heed.h>
+
+using namespace heed;
+
+static double now() {
+  using namespace std::chrono;
+  return duration<double, std::micro>(steady_clock::now().time_since_epoch()).count();
+}
+
+// Best and median of five blocks. The first ones, which warm up, do not count.
+template <class F> static void measure(const std::string& name, F f) {
+  auto block = [&](int64_t n) {
+    double start = now();
+    for (int64_t i = 0; i < n; ++i) f();
+    return (now() - start) / double(n);
+  };
+  block(3);
+  int64_t n = std::max<int64_t>(1, int64_t(20000 / std::max(0.001, block(10))));
+  block(n);
+  std::vector<double> times;
+  for (int i = 0; i < 5; ++i) times.push_back(block(n));
+  std::sort(times.begin(), times.end());
+  std::printf("%s %.4f %.4f\n", name.c_str(), times[0], times[2]);
+  std::fflush(stdout);
+}
+
+// Lesson 01's training: the document's network and batches in the document's order.
+struct Training {
+  std::vector<Tensor> inputs;
+  std::vector<std::vector<int>> labels;
+  Sequential net;
+  Adam adam;
+  size_t count = 0;
+
+  static Sequential make_net() {
+    manual_seed(0);
+    Linear first(10, 100);
+    return Sequential(std::move(first), ReLU(), BatchNorm(100), Linear(100, 26));
+  }
+  Training() : net(make_net()), adam(net.named_parameters(), {.lr = 1e-3, .weight_decay = 1e-4}) {
+    std::vector<lesson_01::Sample> samples = lesson_01::document_samples(10);
+    for (size_t i = 0; i < samples.size(); i += 10) {
+      Tensor x = empty({10, 10});
+      labels.emplace_back();
+      for (size_t j = 0; j < 10; ++j) {
+        std::copy_n(samples[i + j].tokens.begin(), 10, x.mutable_data() + j * 10);
+        labels.back().push_back(samples[i + j].label);
+      }
+      inputs.push_back(x);
+    }
+  }
+  float step() {
+    size_t i = count++ % inputs.size();
+    Tensor loss = cross_entropy(net(inputs[i]), labels[i]);
+    adam.zero_grad();
+    loss.backward();
+    adam.step();
+    return float(loss.item());
+  }
+};
+
+static void measure_pointwise(const std::string& name, Tensor (*f)(const Tensor&), double low) {
+  Tensor x = uniform({1000000}, low, 10);
+  NoGrad guard;
+  measure(name, [&] { f(x); });
+}
+
+// Forward and backward of y = f(x) on (1024, 1024).
+static void measure_both(const std::string& name, const std::function<Tensor(const Tensor&)>& f) {
+  Tensor x = randn({1024, 1024}).requires_grad_(), g = randn({1024, 1024});
+  measure(name, [&] {
+    x.zero_grad();
+    f(x).backward(g);
+  });
+}
+
+static void measure_matmul(const std::string& name) {
+  int m = 0, n = 0, k = 0;
+  if (std::sscanf(name.c_str(), "matmul_%dx%dx%d", &m, &n, &k) != 3) {
+    std::printf("%s absent\n", name.c_str());
+    std::fflush(stdout);
+    return;
+  }
+  Tensor a = randn({m, k}), b = randn({k, n});
+  NoGrad guard;
+  measure(name, [&] { matmul(a, b); });
+}
+
+// One recorded operation on four numbers: a chain of a thousand, forward, then backward.
+static void measure_record(const std::string& name, bool backward) {
+  Tensor x = ones({4}).requires_grad_(), g = ones({4}), factor = full({4}, 1.0001);
+  std::vector<double> forward_times, backward_times;
+  for (int round = 0; round < 2000; ++round) {
+    double start = now();
+    Tensor y = x;
+    for (int i = 0; i < 1000; ++i) y = y * factor;
+    double middle = now();
+    y.backward(g);
+    double end = now();
+    x.zero_grad();
+    forward_times.push_back((middle - start) / 1000);
+    backward_times.push_back((end - middle) / 1000);
+  }
+  std::vector<double>& times = backward ? backward_times : forward_times;
+  std::sort(times.begin(), times.end());
+  std::printf("%s %.4f %.4f\n", name.c_str(), times[times.size() / 20], times[times.size() / 2]);
+  std::fflush(stdout);
+}
+
+int main() {
+  set_num_threads(1);
+  std::unique_ptr<Training> training;
+  std::string name;
+  while (std::getline(std::cin, name)) {
+    if (name == "about") {
+      std::printf("about heed, %s\n", __VERSION__);
+    } else if (name == "losses") {
+      Training fresh;
+      float a = fresh.step(), b = fresh.step(), c = fresh.step();
+      std::printf("losses %.6f %.6f %.6f\n", double(a), double(b), double(c));
+    } else if (name == "step") {
+      if (!training) training = std::make_unique<Training>();
+      measure(name, [&] { training->step(); });
+    } else if (name == "exp") {
+      measure_pointwise(name, exp, -10);
+    } else if (name == "tanh") {
+      measure_pointwise(name, tanh, -10);
+    } else if (name == "sigmoid") {
+      measure_pointwise(name, sigmoid, -10);
+    } else if (name == "log") {
+      measure_pointwise(name, log, 0.01);
+    } else if (name == "softmax") {
+      measure_both(name, [](const Tensor& x) { return softmax(x, 1); });
+    } else if (name == "record_forward" || name == "record_backward") {
+      measure_record(name, name == "record_backward");
+    } else {
+      measure_matmul(name);
+    }
+    std::fflush(stdout);
+  }
+}
