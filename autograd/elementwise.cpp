@@ -128,6 +128,12 @@ Tensor operator+(const Tensor& x, double s) {
                 [](const Tensor& g, GradOf dx) { dx += g; });
 }
 
+Tensor operator-(const Tensor& x, double s) {
+  Tensor y = map("sub", x, [c = Scalar(s)](Scalar p) { return p - c; });
+  return record("sub", std::move(y), inputs(x), saved(),
+                [](const Tensor& g, GradOf dx) { dx += g; });
+}
+
 Tensor operator*(const Tensor& x, double s) {
   Tensor y = map("mul", x, [c = Scalar(s)](Scalar p) { return p * c; });
   return record("mul", std::move(y), inputs(x), saved(),
@@ -152,7 +158,6 @@ Tensor operator/(double s, const Tensor& x) {
                 [s](const Tensor& g, GradOf dx, const Tensor& x) { dx += g * (-s / x / x); });
 }
 
-Tensor operator-(const Tensor& x, double s) { return x + -s; }
 Tensor operator+(double s, const Tensor& x) { return x + s; }
 Tensor operator*(double s, const Tensor& x) { return x * s; }
 

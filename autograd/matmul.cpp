@@ -16,6 +16,12 @@ Strides batch_strides(const Tensor& x, const Shape& to) {
   return broadcast_strides("matmul", batch_shape(x), strides, to);
 }
 
+bool batches_fit(const Tensor& a, const Tensor& b) {
+  for (int i = -3; i >= -a.dim() && i >= -b.dim(); --i)
+    if (a.size(i) != b.size(i) && a.size(i) != 1 && b.size(i) != 1) return false;
+  return true;
+}
+
 // y = a b for two or more dimensions each, without recording.
 Tensor product(const Tensor& a, const Tensor& b) {
   int da = a.dim(), db = b.dim();
@@ -47,12 +53,14 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   check_defined("matmul", a, b);
   CHECK(a.dim() >= 1 && b.dim() >= 1, "[matmul] ", a.shape(), " x ", b.shape(),
         ": a scalar has no rows or columns\n  use * to multiply by a number");
-  if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
-  if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
-  int64_t k = a.shape().back(), inner = b.shape()[b.dim() - 2];
+  int64_t k = a.shape().back(), inner = b.size(b.dim() == 1 ? 0 : -2);
   CHECK(k == inner, "[matmul] ", a.shape(), " x ", b.shape(), ": inner sizes ", k, " and ", inner,
         " differ\n", "  the last size of the first must be the last but one of the second; is a",
         " transpose(-2, -1) missing?");
+  if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
+  if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
+  CHECK(batches_fit(a, b), "[matmul] ", a.shape(), " x ", b.shape(), ": leading sizes ",
+        batch_shape(a), " and ", batch_shape(b), " do not broadcast");
   if (a.dim() > 2 && b.dim() == 2 && a.is_contiguous()) {  // one tall product, not a batch
     Shape shape = a.shape();
     shape[a.dim() - 1] = b.shape()[1];

@@ -143,6 +143,7 @@ Tensor sum(const Tensor& x, Dims dims, bool keepdim) {
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  check_defined("sum_to", x);
   broadcast_strides("sum_to", shape, shape, x.shape());  // does shape broadcast to x's?
   DimSet dims;
   int shift = x.dim() - shape.rank();

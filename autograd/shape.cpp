@@ -118,8 +118,11 @@ Tensor Tensor::expand(const Shape& wanted) const {
   check_defined("expand", *this);
   Shape shape = wanted;
   int shift = shape.rank() - dim();
-  for (int i = 0; i < shape.rank(); ++i)
+  for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] == -1 && i >= shift) shape[i] = shape_[i - shift];
+    CHECK(shape[i] >= 0, "[expand] ", shape_, " to ", wanted, ": size ", shape[i],
+          " is possible only as -1, for a size that is there already");
+  }
   Strides strides = broadcast_strides("expand", shape_, strides_, shape);
   return record("expand", with(shape, strides, offset_), inputs(*this), saved(),
                 [](const Tensor& g, GradOf dx) { dx += g; });  // summed back on arrival
@@ -220,7 +223,8 @@ Tensor stack(std::span<const Tensor> xs, int dim) {
   int d = wrap_dim("stack", dim, xs[0].dim() + 1);
   PoolVector<Tensor> layers;
   for (const Tensor& x : xs) {
-    CHECK(x.defined() && x.shape() == xs[0].shape(), "[stack] shapes ", xs[0].shape(), " and ",
+    check_defined("stack", x);
+    CHECK(x.shape() == xs[0].shape(), "[stack] shapes ", xs[0].shape(), " and ",
           x.shape(), " differ");
     layers.push_back(x.unsqueeze(d));
   }

@@ -17,7 +17,7 @@ struct Args {
   const Tensor& operator[](size_t i) const { return in[i]; }
 };
 using Call = std::function<Tensor(Args&)>;
-#define CALL(...) [](Args & a) -> Tensor { return __VA_ARGS__; }
+#define CALL(...) [](Args& a) -> Tensor { return __VA_ARGS__; }
 
 // One call on the arrays of several golden cases: result and gradients are compared with
 // PyTorch's and, if smooth, gradients with differences.

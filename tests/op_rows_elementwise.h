@@ -9,10 +9,14 @@ namespace heed_tests {
 inline OpRow arithmetic(const char* declaration, const std::string& op, Call call) {
   OpRow row(declaration);
   row.golden(cases(op, {"same", "row", "column", "left", "both", "zero_dim"}), call);
-  const std::vector<std::vector<Shape>> broadcasts = {
-      {{}, {}},           {{}, {2, 3}},   {{1}, {}},
-      {{1}, {1, 1}},      {{1, 3}, {2, 1}}, {{2, 3, 1}, {1, 5}},
-      {{1, 1, 4}, {2, 3, 1}}, {{2, 1, 3, 1}, {4, 1, 5}}};
+  const std::vector<std::vector<Shape>> broadcasts = {{{}, {}},
+                                                      {{}, {2, 3}},
+                                                      {{1}, {}},
+                                                      {{1}, {1, 1}},
+                                                      {{1, 3}, {2, 1}},
+                                                      {{2, 3, 1}, {1, 5}},
+                                                      {{1, 1, 4}, {2, 3, 1}},
+                                                      {{2, 1, 3, 1}, {4, 1, 5}}};
   for (const auto& shapes : broadcasts) row.form(shapes, call);
   return row;
 }
@@ -65,7 +69,8 @@ inline OpRows function_rows() {
           .golden({"exp.view"}, CALL(exp(a[0].transpose(0, 1)))),
       OpRow("log(Tensor)")
           .golden({"log"}, CALL(log(a[0])))
-          .kink({"log.wide"}, CALL(log(a[0])))  // numbers smaller than a step of the differences
+          .kink({"log.wide"},
+                CALL(log(a[0])))  // numbers smaller than a step of the differences
           .form({{2, 3}}, CALL(log(pow(a[0].transpose(0, 1), 2)))),
       OpRow("sqrt(Tensor)").golden({"sqrt"}, CALL(sqrt(a[0]))),
       OpRow("tanh(Tensor)")

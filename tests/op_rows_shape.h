@@ -71,8 +71,7 @@ inline OpRows joining_rows() {
       OpRow("stack(initializer_list<Tensor>, int)")
           .golden({"stack.dim1"}, CALL(stack({a[0], a[1], a[2]}, 1)))
           .form({{}, {}}, CALL(stack({a[0], a[1], a[0]}, 0)))
-          .form({{3, 2}, {2, 3}},
-                CALL(stack({a[0].transpose(0, 1), ones({2, 3}), a[1]}, -2))),
+          .form({{3, 2}, {2, 3}}, CALL(stack({a[0].transpose(0, 1), ones({2, 3}), a[1]}, -2))),
       OpRow("index_select(Tensor, span<int>)")
           .golden(cases("index_select", {"repeated", "dims3"}), CALL(index_select(a[0], a.ids)))
           .golden({"index_select"}, CALL(index_select(a[0], a.ids)))

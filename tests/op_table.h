@@ -1,5 +1,5 @@
-// The table of operations: a row for everything that autograd/ops.h declares and for the members
-// of Tensor under "---- shapes". tests/test_ops.cpp goes through it.
+// The table of operations: a row for everything that autograd/ops.h declares and for the
+// members of Tensor under "---- shapes". tests/test_ops.cpp goes through it.
 #pragma once
 #include "tests/op_row.h"
 #include "tests/op_rows_elementwise.h"
@@ -105,11 +105,11 @@ inline OpRows product_rows() {
   const Call plain = CALL(matmul(a[0], a[1]));
   return {
       OpRow("matmul(Tensor, Tensor)")
-          .golden(cases("matmul", {"vec_vec", "mat_vec", "vec_mat", "mat_mat", "row_column",
-                                   "column_row", "odd", "wide", "batch", "batch_both",
-                                   "batch_one", "batch_mat", "mat_batch", "batch_vec",
-                                   "vec_batch"}),
-                  plain)
+          .golden(
+              cases("matmul", {"vec_vec", "mat_vec", "vec_mat", "mat_mat", "row_column",
+                               "column_row", "odd", "wide", "batch", "batch_both", "batch_one",
+                               "batch_mat", "mat_batch", "batch_vec", "vec_batch"}),
+              plain)
           .golden({"matmul.transposed_a"}, CALL(matmul(a[0].transpose(-1, -2), a[1])))
           .golden({"matmul.transposed_b", "matmul.transposed_batch"},
                   CALL(matmul(a[0], a[1].transpose(-1, -2))))
@@ -139,8 +139,8 @@ inline OpRows product_rows() {
 inline OpRows loss_rows() {
   return {
       OpRow("cross_entropy(Tensor, span<int>, CrossEntropy)")
-          .golden(cases("cross_entropy", {"mean", "ignore", "one_sample", "wide", "batch",
-                                          "thousands"}),
+          .golden(cases("cross_entropy",
+                        {"mean", "ignore", "one_sample", "wide", "batch", "thousands"}),
                   CALL(cross_entropy(a[0], a.ids)))
           .golden({"cross_entropy.sum", "cross_entropy.ignore_sum"},
                   CALL(cross_entropy(a[0], a.ids, {.reduction = Reduction::sum})))
@@ -153,10 +153,11 @@ inline OpRows loss_rows() {
                                      {.label_smoothing = 0.1, .reduction = Reduction::sum})))
           .golden({"cross_entropy.smooth_ignore"},
                   CALL(cross_entropy(a[0], a.ids, {.label_smoothing = 0.25})))
-          .golden({"cross_entropy.smooth_ignore_4_sum"},
-                  CALL(cross_entropy(a[0], a.ids, {.ignore_index = 4,
-                                                   .label_smoothing = 0.25,
-                                                   .reduction = Reduction::sum})))
+          .golden(
+              {"cross_entropy.smooth_ignore_4_sum"},
+              CALL(cross_entropy(
+                  a[0], a.ids,
+                  {.ignore_index = 4, .label_smoothing = 0.25, .reduction = Reduction::sum})))
           .golden({"cross_entropy.smooth_1"},
                   CALL(cross_entropy(a[0], a.ids, {.label_smoothing = 1})))
           .golden({"cross_entropy.view"}, CALL(cross_entropy(a[0].transpose(0, 1), a.ids))),
@@ -184,8 +185,9 @@ inline OpRows normalize_rows() {
 inline const OpRows& op_table() {
   static const OpRows table = [] {
     OpRows all;
-    for (auto part : {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows, var_rows,
-                      max_rows, softmax_rows, product_rows, loss_rows, normalize_rows})
+    for (auto part :
+         {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows, var_rows, max_rows,
+          softmax_rows, product_rows, loss_rows, normalize_rows})
       for (OpRow& row : part()) all.push_back(std::move(row));
     return all;
   }();

@@ -1,5 +1,5 @@
-// Every operation: its results and gradients against PyTorch's (tests/golden/ops.safetensors), its
-// gradients against differences, and that none is left out.
+// Every operation: its results and gradients against PyTorch's (tests/golden/ops.safetensors),
+// its gradients against differences, and that none is left out.
 #include "autograd/gradcheck.h"
 #include "autograd/graph.h"
 #include "autograd/random.h"
@@ -53,7 +53,8 @@ void compare_with_golden(const std::string& name, const OpRow& row, const Call& 
   }
   CHECK(difference(y, file[name + "/out"]) <= GOLDEN_TOLERANCE);
   if (args.running_mean.defined()) {
-    CHECK(difference(args.running_mean, file[name + "/running_mean_after"]) <= GOLDEN_TOLERANCE);
+    CHECK(difference(args.running_mean, file[name + "/running_mean_after"]) <=
+          GOLDEN_TOLERANCE);
     CHECK(difference(args.running_var, file[name + "/running_var_after"]) <= GOLDEN_TOLERANCE);
   }
   REQUIRE(file.has(name + "/c") == row.differentiable);
