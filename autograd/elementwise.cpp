@@ -15,6 +15,16 @@ namespace {
 
 constexpr int64_t GRAIN = 1 << 15;  // numbers below which a second thread costs more than it gives
 
+// The loops proper. f comes by value: a loop that reads f's numbers from memory, where its own
+// stores might change them, gets no vectors.
+template <class F> void map_range(Scalar* out, const Scalar* in, int64_t n, F f) {
+  for (int64_t i = 0; i < n; ++i) out[i] = f(in[i]);
+}
+template <class F>
+void zip_range(Scalar* out, const Scalar* a, const Scalar* b, int64_t n, F f) {
+  for (int64_t i = 0; i < n; ++i) out[i] = f(a[i], b[i]);
+}
+
 // y = f(x)
 template <class F> Tensor map(const char* op, const Tensor& x, F f) {
   check_defined(op, x);
@@ -23,7 +33,7 @@ template <class F> Tensor map(const char* op, const Tensor& x, F f) {
   Scalar* out = y.mutable_data();
   if (x.is_contiguous()) {
     parallel_for(x.numel(), GRAIN, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]);
+      map_range(out + begin, in + begin, end - begin, f);
     });
   } else {
     Walk<2>(x.shape(), {y.strides(), x.strides()}).run([&](auto at, int64_t n, auto step) {
@@ -50,7 +60,7 @@ template <class F>
 void zip_row(Scalar* out, const Scalar* a, int64_t step_a, const Scalar* b, int64_t step_b,
              int64_t n, F f) {
   if (step_a == 1 && step_b == 1) {
-    for (int64_t i = 0; i < n; ++i) out[i] = f(a[i], b[i]);
+    zip_range(out, a, b, n, f);
   } else if (step_a == 1 && step_b == 0) {
     for (int64_t i = 0; i < n; ++i) out[i] = f(a[i], *b);
   } else if (step_a == 0 && step_b == 1) {
@@ -68,7 +78,7 @@ template <class F> Tensor zip(const char* op, const Tensor& a, const Tensor& b, 
     Tensor y = empty(a.shape());
     Scalar* out = y.mutable_data();
     parallel_for(y.numel(), GRAIN, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) out[i] = f(p[i], q[i]);
+      zip_range(out + begin, p + begin, q + begin, end - begin, f);
     });
     return y;
   }
@@ -189,7 +199,7 @@ static double power(double v, double p) {
   }
   constexpr double INF = std::numeric_limits<double>::infinity();
   if (v > 0 && v < INF) return exact::pow(v, p);
-  if (!(v >= 0)) return std::numeric_limits<double>::quiet_NaN();
+  if (v != v || (v < 0 && v > -INF)) return std::numeric_limits<double>::quiet_NaN();
   return (v == 0) == (p > 0) ? 0 : INF;
 }
 

@@ -20,22 +20,42 @@ void Adam::before_step() {
   for (; power_ < steps; ++power_) power1_ *= options_.beta1, power2_ *= options_.beta2;
 }
 
+namespace {
+
+// The numbers of a step that are the same for all elements.
+struct Rates {
+  Scalar l2, keep, c1, b2, c2, size, root, eps;
+};
+
+// Separate arrays, and rates by value: otherwise compilers must fear that a store changes what the
+// next element reads, and do not use vectors.
+void update_range(Scalar* __restrict p, const Scalar* __restrict g, Scalar* __restrict m,
+                  Scalar* __restrict v, int64_t n, const Rates rates) {
+  const auto [l2, keep, c1, b2, c2, size, root, eps] = rates;
+  for (int64_t i = 0; i < n; ++i) {
+    Scalar d = g[i] + l2 * p[i];
+    m[i] += c1 * (d - m[i]);
+    v[i] = b2 * v[i] + c2 * d * d;
+    p[i] = p[i] * keep - size * m[i] / (std::sqrt(v[i]) * root + eps);
+  }
+}
+
+}  // namespace
+
 void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n) {
   Scalar *m = state[0], *v = state[1];
-  Scalar c1 = Scalar(1 - options_.beta1), b2 = Scalar(options_.beta2);
-  Scalar c2 = Scalar(1 - options_.beta2), eps = Scalar(options_.eps);
-  Scalar size = Scalar(lr / (1 - power1_)), root = Scalar(1 / std::sqrt(1 - power2_));
+  Rates rates;
   // The one line in which Adam and AdamW differ: where the decay goes.
-  Scalar l2 = Scalar(decoupled_ ? 0 : options_.weight_decay);
-  Scalar keep = Scalar(decoupled_ ? 1 - lr * options_.weight_decay : 1);
+  rates.l2 = Scalar(decoupled_ ? 0 : options_.weight_decay);
+  rates.keep = Scalar(decoupled_ ? 1 - lr * options_.weight_decay : 1);
+  rates.c1 = Scalar(1 - options_.beta1);
+  rates.b2 = Scalar(options_.beta2);
+  rates.c2 = Scalar(1 - options_.beta2);
+  rates.size = Scalar(lr / (1 - power1_));
+  rates.root = Scalar(1 / std::sqrt(1 - power2_));
+  rates.eps = Scalar(options_.eps);
   parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
-    Scalar *__restrict pp = p, *__restrict mm = m, *__restrict vv = v;
-    for (int64_t i = begin; i < end; ++i) {
-      Scalar d = g[i] + l2 * pp[i];
-      mm[i] += c1 * (d - mm[i]);
-      vv[i] = b2 * vv[i] + c2 * d * d;
-      pp[i] = pp[i] * keep - size * mm[i] / (std::sqrt(vv[i]) * root + eps);
-    }
+    update_range(p + begin, g + begin, m + begin, v + begin, end - begin, rates);
   });
 }
 
