@@ -1,6 +1,7 @@
 #include "autograd/tensor.h"
 #include <cmath>
 #include <new>
+#include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/loops.h"
 #include "autograd/random.h"
@@ -29,6 +30,7 @@ bool Tensor::is_contiguous() const {
 
 // ---- reading and writing single numbers
 static int64_t position(const char* op, const Tensor& x, std::initializer_list<int64_t> index) {
+  check_defined(op, x);
   CHECK(int(index.size()) == x.dim(), "[", op, "] ", index.size(), " indexes for a tensor of shape ",
         x.shape());
   int64_t at = 0;
@@ -42,7 +44,8 @@ static int64_t position(const char* op, const Tensor& x, std::initializer_list<i
 }
 
 Scalar Tensor::item() const {
-  CHECK(defined() && numel() == 1, "[item] needs a tensor with one element, not shape ", shape_);
+  check_defined("item", *this);
+  CHECK(numel() == 1, "[item] needs a tensor with one element, not shape ", shape_);
   return *data();
 }
 
@@ -57,16 +60,28 @@ void Tensor::set(std::initializer_list<int64_t> index, Scalar value) {
 }
 
 std::vector<Scalar> Tensor::to_vector() const {
+  check_defined("to_vector", *this);
   Tensor x = detach().contiguous();
   return {x.data(), x.data() + numel()};
 }
 
 // ---- changes in place
 void Tensor::check_may_change(const char* op) const {
-  CHECK(defined(), "[", op, "] the tensor is undefined");
+  check_defined(op, *this);
   CHECK(!requires_grad() || !grad_enabled, "[", op, "] this tensor of shape ", shape_,
         " takes part in a graph, and a change in place would falsify its gradients\n",
         "  put `NoGrad guard;` before it, or compute a new tensor instead");
+  for (int d = 0; d < dim(); ++d)
+    CHECK(shape_[d] <= 1 || strides_[d] != 0, "[", op, "] in this tensor of shape ", shape_,
+          " expand() lets several places share one number\n  clone() it first");
+}
+
+// The numbers of `source`, repeated to y's shape; a copy if they lie in y's own storage.
+static Tensor source_for(const char* op, const Tensor& y, const Tensor& source) {
+  check_defined(op, source);
+  Strides strides = broadcast_strides(op, source.shape(), source.strides(), y.shape());
+  Tensor x(source.storage(), source.offset(), y.shape(), strides);
+  return x.storage().get() == y.storage().get() ? x.clone() : x;
 }
 
 Tensor& Tensor::fill_(double value) {
@@ -80,8 +95,7 @@ Tensor& Tensor::fill_(double value) {
 
 Tensor& Tensor::copy_(const Tensor& source) {
   check_may_change("copy_");
-  Tensor x = source.detach().expand(shape_);
-  if (x.storage().get() == storage_.get()) x = x.clone();
+  Tensor x = source_for("copy_", *this, source);
   const Scalar* in = x.data();
   Scalar* y = mutable_data();
   Walk<2>(shape_, {strides_, x.strides()}).run([&](auto at, int64_t n, auto step) {
@@ -92,8 +106,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
 
 Tensor& Tensor::add_(const Tensor& other, double alpha) {
   check_may_change("add_");
-  Tensor x = other.detach().expand(shape_);
-  if (x.storage().get() == storage_.get()) x = x.clone();
+  Tensor x = source_for("add_", *this, other);
   const Scalar* in = x.data();
   Scalar* y = mutable_data();
   Scalar factor = Scalar(alpha);
@@ -136,7 +149,9 @@ Tensor eye(int64_t n) {
 Tensor arange(double start, double end, double step) {
   CHECK(step != 0 && (end - start) / step >= 0, "[arange] from ", start, " to ", end,
         " is never reached in steps of ", step);
-  int64_t n = int64_t(std::ceil((end - start) / step));
+  double steps = (end - start) / step;
+  int64_t n = int64_t(steps);
+  if (double(n) < steps) ++n;
   Tensor y = empty({n});
   for (int64_t i = 0; i < n; ++i) y.mutable_data()[i] = Scalar(start + double(i) * step);
   return y;
