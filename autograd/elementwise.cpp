@@ -216,7 +216,9 @@ static Tensor power(const Tensor& x, double p) {
 Tensor pow(const Tensor& x, double p) {
   check_defined("pow", x);
   return record("pow", power(x.detach(), p), inputs(x), saved(x),
-                [p](const Tensor& g, GradOf dx, const Tensor& x) { dx += g * (power(x, p - 1) * p); });
+                [p](const Tensor& g, GradOf dx, const Tensor& x) {
+                  dx += p == 0 ? zeros(x.shape()) : g * (power(x, p - 1) * p);  // not 0 * 1/0
+                });
 }
 
 Tensor exp(const Tensor& x) {
