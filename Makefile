@@ -36,7 +36,8 @@ B := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 COMPILER := $(shell $(CXX) --version 2>/dev/null | head -n 1) $(shell $(CXX) -dumpmachine 2>/dev/null)
 ON_ARM := $(filter aarch64-% arm64-%,$(COMPILER))
 CPU := $(if $(and $(ON_ARM),$(filter native,$(ARCH))),-mcpu=native,-march=$(ARCH))
-WARN := -Wall -Wextra $(if $(findstring clang,$(COMPILER)),-Wshadow)
+# -Wrestrict of g++ 12 cries wolf over std::string (its bug 105651).
+WARN := -Wall -Wextra $(if $(findstring clang,$(COMPILER)),-Wshadow,-Wno-restrict)
 SAFE := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
           -fno-omit-frame-pointer -g -DHEED_NO_POOL)
 COMPILE := $(CXX) -std=c++20 $(CPU) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) \
@@ -51,8 +52,6 @@ TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
                  autograd/pool.cpp autograd/safetensors.cpp
 KERNELS := autograd/gemm.cpp autograd/elementwise.cpp autograd/vector_math.cpp
-# Inline vector code would differ with the reader's -march, so these are not installed.
-PRIVATE_HEADERS := autograd/simd.h
 
 SOURCES := $(wildcard autograd/*.cpp layers/*.cpp optim/*.cpp)
 PLAIN := $(filter $(PLAIN_SOURCES),$(SOURCES))
@@ -113,8 +112,11 @@ $(B)/libheed.a $(B)/libheed-test.a:
 	$(call quiet,$@)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 # ---- Lessons: lessons/01_name/main.cpp is built as build/lesson-01 and run by `make lesson-01`
+# A source beside it whose name ends in _double is built in double and linked with it.
+lesson_objects = $(B)/obj/lessons/$1/main.o \
+  $(patsubst %.cpp,$(B)/obj/%.f64.o,$(wildcard lessons/$1/*_double.cpp))
 define lesson
-$(B)/lesson-$1: $(B)/obj/lessons/$2/main.o $(SUPPORT_OBJECTS) $(B)/libheed.a
+$(B)/lesson-$1: $(call lesson_objects,$2) $(SUPPORT_OBJECTS) $(B)/libheed.a
 	$$(call quiet,$$@)$(LINK) $$^ -o $$@
 lesson-$1: $(B)/lesson-$1
 	@$$< $$(ARGS)
@@ -144,8 +146,9 @@ endif
 TEST_PROGRAMS := $(B)/tests-$(T)-float \
   $(if $(filter tests/test_$(T).cpp,$(PLAIN_TESTS)),,$(B)/tests-$(T)-double)
 endif
-# What the tests that start other programs (lessons, compiler, nm) need to know.
-FOR_TESTS = HEED_BUILD='$(B)' HEED_CXX='$(CXX)' HEED_MAKE='$(MAKE)' HEED_SANITIZE='$(SANITIZE)'
+# What the tests that start other programs (lessons, compiler, make, nm) need to know.
+FOR_TESTS = HEED_BUILD='$(B)' HEED_COMPILE='$(CXX) -std=c++20 $(SAFE)' HEED_SANITIZE='$(SANITIZE)' \
+  HEED_MAKE='$(MAKE) -s --no-print-directory CXX=$(CXX) ARCH=$(ARCH) OPT=$(OPT) SANITIZE=$(SANITIZE)'
 
 # Each program leaves its counts in a file; one that leaves none has crashed, which is a failure.
 test: $(TEST_PROGRAMS) $(if $(filter-out readme lessons build,$(T)),,all)
@@ -176,16 +179,16 @@ readme: $(B)/tests-readme-float
 expected: $(B)/tests-lessons-float $(PROGRAMS)
 	@$(FOR_TESTS) $< --no-skip --test-case='lessons: rewrite the expected outputs'
 
-# ---- Installation: <heed.h> and all that it includes, the library, and two pkg-config files
-HEADERS := $(filter-out $(PRIVATE_HEADERS),$(wildcard autograd/*.h layers/*.h optim/*.h))
+# ---- Installation: <heed.h> with all that it includes, the library, and two pkg-config files.
+# The rest stays here: inline vector code (simd.h) would differ with the reader's -march.
+HEADERS = $(filter %.h,$(shell $(COMPILE) -w -x c++ -MM layers/heed.h))
 TARGET = $(DESTDIR)$(abspath $(PREFIX))
 # $1: file name, $2: what it is, $3: a flag more
 pkgconfig = printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'Name: $1' 'Description: $2' \
   'Version: 0.1' 'Cflags: -ffp-contract=off -pthread -I$${prefix}/include/heed$3' \
   'Libs: -L$${prefix}/lib -lheed -pthread' > '$(TARGET)/lib/pkgconfig/$1.pc'
 install: $(B)/libheed.a
-	@for d in autograd layers optim; do install -d '$(TARGET)'/include/heed/$$d; done
-	@install -d '$(TARGET)/lib/pkgconfig'
+	@install -d $(addprefix '$(TARGET)'/,lib/pkgconfig $(sort $(dir $(addprefix include/heed/,$(HEADERS)))))
 	@for h in $(HEADERS); do install -m 644 $$h '$(TARGET)'/include/heed/$$h; done
 	@install -m 644 layers/heed.h '$(TARGET)/include/heed/heed.h'
 	@install -m 644 $(B)/libheed.a '$(TARGET)/lib/libheed.a'
@@ -218,4 +221,4 @@ help:
 	  'This variant is built in $(B)/.'
 
 -include $(patsubst %.o,%.d,$(LIBRARY) $(TEST_LIBRARY) $(SUPPORT_OBJECTS) $(MAIN) $(TESTS_F32) \
-  $(TESTS_F64) $(LESSONS:%=$(B)/obj/lessons/%/main.o)) $(BENCHES:%=%.d)
+  $(TESTS_F64) $(foreach name,$(LESSONS),$(call lesson_objects,$(name)))) $(BENCHES:%=%.d)

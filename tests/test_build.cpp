@@ -1,0 +1,165 @@
+// The library as others meet it: a program of a reader's own, from the tree and installed; and
+// the promise of the same bits, as far as the names that the objects ask for can tell.
+#include <doctest/doctest.h>
+#include <set>
+#include <sstream>
+#include "tests/output.h"
+#include "tests/run_command.h"
+
+using namespace heed_tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string build = setting("HEED_BUILD", "build");
+const std::string compile = setting("HEED_COMPILE", "c++ -std=c++20");
+
+// A make of its own, not a part of the one that runs the tests.
+Run make(const std::string& arguments) {
+  return run("unset MAKEFLAGS MFLAGS MAKELEVEL; " +
+             setting("HEED_MAKE", "make -s --no-print-directory") + " " + arguments);
+}
+
+bool installed(const std::string& program) {
+  bool found = run("command -v " + program).status == 0;
+  if (!found) MESSAGE(program, " is not installed: not checked");
+  return found;
+}
+
+// Compiles the example of the main README and runs it.
+Run own_program(const std::string& flags) {
+  TemporaryDirectory directory;
+  std::string program = directory / "own_program";
+  Run compiled = run(compile + " tests/own_program.cpp " + flags + " -o " + program);
+  CHECK_MESSAGE(compiled.status == 0, compiled.err);
+  return compiled.status == 0 ? run(program) : compiled;
+}
+
+// It has learned when each printed row is near its target.
+bool has_learned(const std::string& out) {
+  const double targets[] = {0, 1, 1, 0};
+  size_t at = out.find("tensor(");
+  for (double target : targets) {
+    at = out.find_first_of("0123456789-", at);
+    if (at == out.npos) return false;
+    std::string number = number_at(out, at);
+    double error = std::atof(number.c_str()) - target;
+    if (error > 0.1 || error < -0.1) return false;
+    at += number.size();
+  }
+  return true;
+}
+
+// Everything of <math.h> but sqrt and fma, which are the same everywhere.
+std::set<std::string> banned_names() {
+  std::istringstream names(
+      "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp10 exp2 "
+      "expm1 fabs fdim floor fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log "
+      "log10 log1p log2 logb lrint lround modf nearbyint nextafter nexttoward pow pow10 remainder "
+      "remquo rint round scalbln scalbn sin sincos sinh tan tanh tgamma trunc");
+  std::set<std::string> banned;
+  for (std::string name; names >> name;)
+    for (const char* suffix : {"", "f", "l"}) banned.insert(name + suffix);
+  return banned;
+}
+
+// nm's "   U expf@GLIBC_2.27", or "_expf" on a Mac: expf
+std::string plain_name(const std::string& line) {
+  std::string name = line.substr(line.find_last_of(' ') + 1);
+  name = name.substr(0, name.find('@'));
+  return name.substr(0, 1) == "_" ? name.substr(1) : name;
+}
+
+void check_names(const std::string& file) {
+  static const std::set<std::string> banned = banned_names();
+  REQUIRE_MESSAGE(fs::exists(file), file, " is missing; run: make");
+  Run names = run("nm -u " + file);
+  REQUIRE_MESSAGE(names.status == 0, names.err);
+  for (const std::string& line : lines_of(names.out))
+    CHECK_MESSAGE(!banned.count(plain_name(line)), file, " calls ", plain_name(line),
+                  " of the C library, whose bits differ from machine to machine");
+}
+
+}  // namespace
+
+TEST_CASE("build: of the C library's mathematics, library and lessons call sqrt and fma only") {
+  CHECK(banned_names().count(plain_name("                 U expf@GLIBC_2.27")));
+  CHECK(banned_names().count(plain_name("                 U _pow")));
+  CHECK(!banned_names().count(plain_name("                 U sqrtf")));
+  if (!installed("nm")) return;
+  if (setting("HEED_SANITIZE", "") != "") return;  // the sanitizers' own code calls much
+  check_names(build + "/libheed.a");
+  for (const auto& entry : fs::directory_iterator(build))
+    if (entry.path().filename().string().rfind("lesson-", 0) == 0) check_names(entry.path());
+}
+
+TEST_CASE("build: the README's own program, from the tree") {
+  std::string library = " -ffp-contract=off -I. -Ilayers " + build + "/libheed.a -pthread";
+  for (const char* number_type : {"", "-DHEED_DOUBLE"}) {
+    Run result = own_program(number_type + library);
+    CHECK_MESSAGE(has_learned(result.out), result.out, result.err);
+    CHECK((result.out.find("float64") != result.out.npos) == (*number_type != 0));
+  }
+}
+
+TEST_CASE("build: objects in float and in double do not link") {
+  TemporaryDirectory directory;
+  std::string object = directory / "double.o", program = directory / "program";
+  heed::write_file(directory / "main.cpp",
+                   "#include <heed.h>\nint size_of(const heed::Tensor&);\n"
+                   "int main() { return size_of(heed::ones({2})); }\n");
+  heed::write_file(directory / "size_of.cpp",
+                   "#include <heed.h>\nint size_of(const heed::Tensor& x);\n"
+                   "int size_of(const heed::Tensor& x) { return int(x.numel()); }\n");
+  auto link = [&](const char* number_type) {
+    std::string flags = compile + " -ffp-contract=off -I. -Ilayers ";
+    return run(flags + number_type + " -c " + (directory / "size_of.cpp") + " -o " + object + " && " +
+               flags + (directory / "main.cpp") + " " + object + " " + build +
+               "/libheed.a -pthread -o " + program);
+  };
+  CHECK_MESSAGE(link("").status == 0, link("").err);
+  CHECK(run(program).status == 2);
+  Run mixed = link("-DHEED_DOUBLE");
+  CHECK(mixed.status != 0);
+  CHECK(mixed.err.find("size_of") != mixed.err.npos);  // by the linker, not before
+}
+
+TEST_CASE("build: make install, and the README's own program through pkg-config") {
+  TemporaryDirectory directory;
+  std::string prefix = directory / "prefix", include = prefix + "/include/heed";
+  Run install = make("install PREFIX=" + prefix);
+  REQUIRE_MESSAGE(install.status == 0, install.out, install.err);
+  CHECK(!fs::exists(include + "/autograd/simd.h"));
+  if (!installed("pkg-config")) return;
+  for (const char* package : {"heed", "heed-double"}) {
+    Run flags = run("PKG_CONFIG_PATH=" + prefix + "/lib/pkgconfig pkg-config --cflags --libs " +
+                    package);
+    REQUIRE_MESSAGE(flags.status == 0, flags.err);
+    CHECK(flags.out.find("-ffp-contract=off") != flags.out.npos);
+    Run result = own_program(flags.out.substr(0, flags.out.find('\n')));
+    CHECK_MESSAGE(has_learned(result.out), result.out, result.err);
+    CHECK((result.out.find("float64") != result.out.npos) == (std::string(package) != "heed"));
+  }
+}
+
+TEST_CASE("build: make install keeps DESTDIR out of the files") {
+  TemporaryDirectory directory;
+  Run install = make("install PREFIX=/opt/heed DESTDIR=" + directory.path);
+  REQUIRE_MESSAGE(install.status == 0, install.out, install.err);
+  std::string package = heed::read_file(directory / "opt/heed/lib/pkgconfig/heed.pc");
+  CHECK(package.find("prefix=/opt/heed\n") != package.npos);
+  CHECK(package.find(directory.path) == package.npos);
+}
+
+TEST_CASE("build: every installed header can stand first in a file") {
+  TemporaryDirectory directory;
+  std::string prefix = directory / "prefix";
+  REQUIRE(make("install PREFIX=" + prefix).status == 0);
+  std::string include = prefix + "/include/heed";
+  for (const auto& entry : fs::recursive_directory_iterator(include))
+    if (entry.path().extension() == ".h") {
+      Run alone = run("echo '#include \"" + entry.path().string() + "\"' | " + compile +
+                      " -fsyntax-only -Wall -Wextra -Werror -x c++ -I" + include + " -");
+      CHECK_MESSAGE(alone.status == 0, alone.err);
+    }
+}
