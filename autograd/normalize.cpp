@@ -11,7 +11,7 @@ namespace {
 
 // The loops below run along a row of C channels; sums go down the rows, one after the other.
 // x: (N, C), the others (C).
-void batch_statistics(const Scalar* x, int64_t N, int64_t C, Scalar* __restrict mean,
+void batch_statistics(const Scalar* __restrict x, int64_t N, int64_t C, Scalar* __restrict mean,
                       Scalar* __restrict var) {
   std::fill_n(mean, C, Scalar(0));
   std::fill_n(var, C, Scalar(0));
@@ -28,19 +28,51 @@ void batch_statistics(const Scalar* x, int64_t N, int64_t C, Scalar* __restrict 
 }
 
 // running += momentum (batch - running); the stored variance is the unbiased one
-void update_running(Tensor& running_mean, Tensor& running_var, const Scalar* mean,
-                    const Scalar* var, int64_t N, double momentum) {
-  Scalar *__restrict m = running_mean.mutable_data(), *__restrict v = running_var.mutable_data();
+void update_running(Scalar* __restrict running_mean, Scalar* __restrict running_var,
+                    const Scalar* __restrict mean, const Scalar* __restrict var, int64_t N,
+                    int64_t C, double momentum) {
   Scalar step = Scalar(momentum), unbiased = Scalar(double(N) / double(N - 1));
-  for (int64_t j = 0; j < running_mean.numel(); ++j) {
-    m[j] += step * (mean[j] - m[j]);
-    v[j] += step * (var[j] * unbiased - v[j]);
+  for (int64_t j = 0; j < C; ++j) {
+    running_mean[j] += step * (mean[j] - running_mean[j]);
+    running_var[j] += step * (var[j] * unbiased - running_var[j]);
   }
+}
+
+// xhat = (x - mean) r, y = xhat w + b
+void scale_and_shift(const Scalar* __restrict x, int64_t N, int64_t C, const Scalar* __restrict mean,
+                     const Scalar* __restrict r, const Scalar* __restrict w,
+                     const Scalar* __restrict b, Scalar* __restrict xhat, Scalar* __restrict y) {
+  for (int64_t i = 0; i < N; ++i)
+    for (int64_t j = 0; j < C; ++j) {
+      Scalar normal = (x[i * C + j] - mean[j]) * r[j];
+      xhat[i * C + j] = normal;
+      y[i * C + j] = normal * w[j] + b[j];
+    }
+}
+
+// db = sum g, dw = sum g xhat
+void sum_gradients(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N, int64_t C,
+                   Scalar* __restrict db, Scalar* __restrict dw) {
+  for (int64_t i = 0; i < N; ++i)
+    for (int64_t j = 0; j < C; ++j) {
+      db[j] += g[i * C + j];
+      dw[j] += g[i * C + j] * xhat[i * C + j];
+    }
+}
+
+// dx = w r (g - share db - xhat share dw)
+void input_gradient(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N, int64_t C,
+                    const Scalar* __restrict w, const Scalar* __restrict r,
+                    const Scalar* __restrict db, const Scalar* __restrict dw, Scalar share,
+                    Scalar* __restrict dx) {
+  for (int64_t i = 0; i < N; ++i)
+    for (int64_t j = 0; j < C; ++j)
+      dx[i * C + j] =
+          w[j] * r[j] * (g[i * C + j] - db[j] * share - xhat[i * C + j] * (dw[j] * share));
 }
 
 // x: (N, C)
 // y = xhat w + b, xhat = (x - mean) r, r = 1 / sqrt(var + eps)
-// db = sum g, dw = sum g xhat
 // dx = w r (g - mean(g) - xhat mean(g xhat)), or w r g where mean and var do not depend on x
 Tensor normalize_rows(const Tensor& x, Tensor& running_mean, Tensor& running_var,
                       const Tensor& weight, const Tensor& bias, bool training, double momentum,
@@ -51,39 +83,23 @@ Tensor normalize_rows(const Tensor& x, Tensor& running_mean, Tensor& running_var
   if (training) {
     mean = empty({C}), var = empty({C});
     batch_statistics(dense.data(), N, C, mean.mutable_data(), var.mutable_data());
-    update_running(running_mean, running_var, mean.data(), var.data(), N, momentum);
+    update_running(running_mean.mutable_data(), running_var.mutable_data(), mean.data(), var.data(),
+                   N, C, momentum);
   }
-  const Scalar *in = dense.data(), *m = mean.data(), *v = var.data();
-  const Scalar *w = weight.data(), *b = bias.data();
-  Scalar *__restrict h = xhat.mutable_data(), *__restrict out = y.mutable_data();
-  Scalar *__restrict inverse = r.mutable_data();
-  for (int64_t j = 0; j < C; ++j) inverse[j] = 1 / std::sqrt(v[j] + Scalar(eps));
-  for (int64_t i = 0; i < N; ++i)
-    for (int64_t j = 0; j < C; ++j) {
-      Scalar normal = (in[i * C + j] - m[j]) * inverse[j];
-      h[i * C + j] = normal;
-      out[i * C + j] = normal * w[j] + b[j];
-    }
+  Scalar* inverse = r.mutable_data();
+  for (int64_t j = 0; j < C; ++j) inverse[j] = 1 / std::sqrt(var.data()[j] + Scalar(eps));
+  scale_and_shift(dense.data(), N, C, mean.data(), inverse, weight.data(), bias.data(),
+                  xhat.mutable_data(), y.mutable_data());
   return record(
       "batch_norm", std::move(y), inputs(x, weight, bias), saved(xhat, r, weight),
       [N, C, training](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& xhat,
                        const Tensor& r, const Tensor& weight) {
         Tensor sum_g = zeros({C}), sum_gh = zeros({C});
-        const Scalar *up = g.data(), *h = xhat.data(), *w = weight.data(), *inverse = r.data();
-        Scalar *__restrict sg = sum_g.mutable_data(), *__restrict sh = sum_gh.mutable_data();
-        for (int64_t i = 0; i < N; ++i)
-          for (int64_t j = 0; j < C; ++j) {
-            sg[j] += up[i * C + j];
-            sh[j] += up[i * C + j] * h[i * C + j];
-          }
+        sum_gradients(g.data(), xhat.data(), N, C, sum_g.mutable_data(), sum_gh.mutable_data());
         if (dx) {
-          Tensor d = empty(g.shape());
-          Scalar* __restrict out = d.mutable_data();
-          Scalar share = training ? 1 / Scalar(N) : Scalar(0);
-          for (int64_t i = 0; i < N; ++i)
-            for (int64_t j = 0; j < C; ++j)
-              out[i * C + j] = w[j] * inverse[j] *
-                               (up[i * C + j] - sg[j] * share - h[i * C + j] * (sh[j] * share));
+          Tensor d = empty(g.shape());  // the statistics depend on x in training only
+          input_gradient(g.data(), xhat.data(), N, C, weight.data(), r.data(), sum_g.data(),
+                         sum_gh.data(), training ? 1 / Scalar(N) : Scalar(0), d.mutable_data());
           dx += std::move(d);
         }
         dw += std::move(sum_gh);

@@ -40,14 +40,11 @@ ALWAYS_INLINE T reduce16(T start, int64_t n, Op op, F f, const X*... x) {
   for (; i + 16 <= n; i += 16)
     for (int j = 0; j < sums.COUNT; ++j)
       sums.part[j] = op(sums.part[j], f(load<V>(x + i + j * W)...));
-  for (int j = 0; i < n; i += W, ++j) {
-    const int64_t left = n - i < W ? n - i : W;
-    auto padded = [&](const T* from) {
-      V v = {};
-      __builtin_memcpy(&v, from, left * sizeof(T));
-      return v;
-    };
-    V v = f(padded(x + i)...);
+  int j = 0;
+  for (; i + W <= n; i += W, ++j) sums.part[j] = op(sums.part[j], f(load<V>(x + i)...));
+  if (i < n) {
+    const int64_t left = n - i;
+    V v = f(load_first<V>(x + i, left)...);
     for (int64_t lane = left; lane < W; ++lane) v[lane] = start;
     sums.part[j] = op(sums.part[j], v);
   }

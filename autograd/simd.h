@@ -243,22 +243,35 @@ template <class V> ALWAYS_INLINE V sigmoid(V x) {
 
 // ---- over arrays ----
 
-// y[i] = f(x[i]...) for i < n, f on whole vectors; the last one is padded with zeros. y may be
-// one of the x. f takes vectors: [](auto a, auto b) { return a + b; }.
+// The first n numbers of a vector, n < LANES<V>, the others 0. In pieces of fixed size, since
+// compilers make a slow loop of a copy whose length they do not know.
+template <class V> ALWAYS_INLINE V load_first(const Element<V>* from, int64_t n) {
+  Element<V> padded[LANES<V>] = {};
+  int64_t i = 0;
+#pragma GCC unroll 4
+  for (int piece = LANES<V> / 2; piece > 0; piece /= 2)
+    if (n & piece) {
+      __builtin_memcpy(padded + i, from + i, size_t(piece) * sizeof(Element<V>));
+      i += piece;
+    }
+  return load<V>(padded);
+}
+
+// y[i] = f(x[i]...) for i < n, f on whole vectors; y may be one of the x. The last vector of a
+// long row starts early and overlaps the one before it; it is read before anything is written.
+// f takes vectors: [](auto a, auto b) { return a + b; }.
 template <class T, class F, class... X>
 ALWAYS_INLINE void map(T* y, int64_t n, F f, const X*... x) {
-  constexpr int W = LANES<Vec<T>>;
-  int64_t i = 0;
-  for (; i + W <= n; i += W) store(y + i, f(load<Vec<T>>(x + i)...));
-  if (i == n) return;
-  const std::size_t bytes = (n - i) * sizeof(T);
-  auto padded = [&](const T* from) {
-    Vec<T> v = {};
-    __builtin_memcpy(&v, from, bytes);
-    return v;
-  };
-  Vec<T> last = f(padded(x + i)...);
-  __builtin_memcpy(y + i, &last, bytes);
+  using V = Vec<T>;
+  constexpr int W = LANES<V>;
+  if (n >= W) {
+    V last = f(load<V>(x + n - W)...);
+    for (int64_t i = 0; i + W < n; i += W) store(y + i, f(load<V>(x + i)...));
+    store(y + n - W, last);
+  } else if (n > 0) {
+    V part = f(load_first<V>(x, n)...);
+    for (int64_t i = 0; i < n; ++i) y[i] = part[i];
+  }
 }
 
 }  // namespace heed::simd
