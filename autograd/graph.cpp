@@ -1,5 +1,6 @@
 #include "autograd/graph.h"
 #include <cmath>
+#include "autograd/broadcast.h"
 #include "autograd/loops.h"
 #include "autograd/ops.h"
 
@@ -22,7 +23,8 @@ void check_finite(const char* op, const char* what, const Tensor& y) {
   Walk<1>(y.shape(), {y.strides()}).run([&](auto at, int64_t n, auto step) {
     for (int64_t i = 0; i < n; ++i) {
       Scalar value = data[at[0] + i * step[0]];
-      CHECK(std::isfinite(value), "[detect_anomaly] ", op, " made ", value, " in its ", what,
+      CHECK(std::isfinite(value), "[detect_anomaly] ", op, " made ",
+            value != value ? "nan" : value > 0 ? "inf" : "-inf", " in its ", what,
             " step, in a tensor of shape ", y.shape());
     }
   });
@@ -39,11 +41,11 @@ static void add_dense(Scalar* __restrict sum, const Scalar* x, int64_t n) {
 
 void accumulate(Node& node, Tensor dx) {
   if (!(dx.shape() == node.shape)) dx = sum_to(dx, node.shape);
-  if (anomaly_enabled) [[unlikely]] check_finite(node.name, "backward", dx);
+  if (watched_step) [[unlikely]] check_finite(watched_step, "backward", dx);
   bool whole = dx.offset() == 0 && dx.is_contiguous();
   if (!node.grad) {
-    // An inner node may share what somebody else still holds, for nobody changes what is shared.
-    if (whole && (!node.leaf || dx.storage().unique())) {
+    // A node that passes it on may share what others hold, for nobody changes what is shared.
+    if (whole && (!node.keeps_grad || dx.storage().unique())) {
       node.grad = dx.storage();
     } else {
       node.grad = dx.detach().clone().storage();
@@ -58,7 +60,7 @@ void accumulate(Node& node, Tensor dx) {
 
 // ---- the tensor's side
 Tensor& Tensor::requires_grad_(bool wanted) {
-  CHECK(defined(), "[requires_grad_] the tensor is undefined");
+  check_defined("requires_grad_", *this);
   CHECK(is_leaf(), "[requires_grad_] only a leaf can change this; here it is the result of ",
         node_->name, "\n  detach() gives the same numbers outside the graph");
   if (!node_) {
@@ -89,16 +91,16 @@ namespace {
 // The nodes to visit, each before its inputs, linked through Node::link; no memory is taken.
 struct Order {
   Ref<Node> first;
+  Node* path = nullptr;  // while collecting: from here up to the root, linked through Node::above
 
   void collect(const Ref<Node>& root) {
     static std::atomic<uint64_t> passes{0};
     uint64_t pass = ++passes;
-    Node* path = nullptr;  // from here up to the root; each node's link holds the one above it
-    enter(root.get(), pass, path);
+    enter(root.get(), pass);
     while (path) {
       std::span<Ref<Node>> in = path->inputs();
       if (path->next_input < int(in.size())) {
-        if (Node* next = in[size_t(path->next_input++)].get()) enter(next, pass, path);
+        if (Node* next = in[size_t(path->next_input++)].get()) enter(next, pass);
       } else {
         Node* done = std::exchange(path, path->above);
         done->link = std::move(first);
@@ -108,29 +110,44 @@ struct Order {
   }
   // If a step throws, what is left is put as it was before.
   ~Order() {
+    for (; path; path = path->above) leave(*path);
     while (first) pop();
   }
-  Ref<Node> pop() {
+  void pop() {
     Ref<Node> node = std::move(first);
     first = std::move(node->link);
-    if (!node->keeps_grad) node->grad = {};
-    return node;
+    leave(*node);
   }
 
  private:
-  static void enter(Node* node, uint64_t pass, Node*& path) {
+  void enter(Node* node, uint64_t pass) {
     CHECK(!node->released, "[backward] this graph was used already and its memory is free\n",
           "  run the forward pass again, or give retain_graph = true to the first backward()");
     if (node->leaf || node->visited == pass) return;
     node->visited = pass;
+    node->earlier = std::move(node->grad);
     node->next_input = 0;
     node->above = std::exchange(path, node);
   }
+  static void leave(Node& node) {
+    if (!node.keeps_grad) node.grad = {};
+    if (!node.earlier) return;
+    Tensor before = dense(std::exchange(node.earlier, {}), node.shape);
+    node.grad = (node.grad ? before + dense(node.grad, node.shape) : before).storage();
+  }
+};
+
+// During backward(), detect_anomaly looks at what a whole step makes, not at its operations.
+struct WatchSteps {
+  bool on = std::exchange(anomaly_enabled, false);
+  const char* before = watched_step;
+  ~WatchSteps() { anomaly_enabled = on, watched_step = before; }
 };
 
 }  // namespace
 
 void Tensor::backward(bool retain_graph) const {
+  check_defined("backward", *this);
   CHECK(numel() == 1, "[backward] the gradient of a tensor of shape ", shape_,
         " is not determined; only a scalar can start by itself\n",
         "  reduce it first, as in mean(y).backward(), or pass dL/dy: y.backward(gradient)");
@@ -143,11 +160,13 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   CHECK(gradient.defined() && gradient.shape() == shape_, "[backward] gradient ",
         gradient.shape(), " for a tensor of shape ", shape_);
   NoGrad guard;
+  WatchSteps watch;
   Order order;
   order.collect(node_);
   accumulate(*node_, gradient.detach());
   while (order.first) {
     Node& node = *order.first;
+    if (watch.on) watched_step = node.name;
     if (node.grad) node.backward(dense(node.grad, node.shape));
     if (!retain_graph) {
       node.release();

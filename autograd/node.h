@@ -30,6 +30,7 @@ struct Node : Pooled {
   const char* name;            // of the operation
   Shape shape;                 // of the result, hence of its gradient
   Ref<Storage> grad;           // dense. A leaf keeps it; an inner node only during backward()
+  Ref<Storage> earlier;        // what an inner node keeps of passes before this one
   Ref<Node> link;              // the next one in backward()'s order
   Node* next_dying = nullptr;  // in the queue of nodes that wait for their end
   bool leaf;
