@@ -91,7 +91,7 @@ namespace {
 // The nodes to visit, each before its inputs, linked through Node::link; no memory is taken.
 struct Order {
   Ref<Node> first;
-  Node* path = nullptr;  // while collecting: from here up to the root, linked through Node::above
+  Node* path = nullptr;  // while collecting: from here up to the root, through Node::above
 
   void collect(const Ref<Node>& root) {
     static std::atomic<uint64_t> passes{0};
