@@ -19,6 +19,7 @@
 #include <vector>
 #include "autograd/graph.h"
 #include "autograd/tensor.h"
+#include "layers/state_dict.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -29,6 +30,9 @@ class OwnedTensor : public Tensor {
  public:
   OwnedTensor(OwnedTensor&&) noexcept = default;
   OwnedTensor& operator=(OwnedTensor&&) noexcept = default;
+#ifdef HEED_TEST  // how many there are: a test compares with what FIELDS lists
+  static int alive() { return Counted::count; }
+#endif
 
  protected:
   struct Take {};
@@ -36,13 +40,11 @@ class OwnedTensor : public Tensor {
   OwnedTensor(const OwnedTensor& other) : Tensor(copy_of(other)) {}
   OwnedTensor& operator=(const OwnedTensor& other) {
     if (this == &other || !other.defined()) return *this;
-    if (defined() && shape() == other.shape()) {
+    if (!defined() || !(shape() == other.shape())) {  // no place for them: new ones
+      Tensor::operator=(copy_of(other));
+    } else {
       NoGrad guard;
       copy_(other);
-    } else {
-      bool trained = requires_grad();
-      Tensor::operator=(copy_of(other));
-      if (trained) requires_grad_();
     }
     return *this;
   }
@@ -50,20 +52,39 @@ class OwnedTensor : public Tensor {
     NoGrad guard;
     return x.defined() ? x.detach().clone() : Tensor();
   }
+
+#ifdef HEED_TEST
+ private:
+  struct Counted {
+    static inline std::atomic<int> count = 0;
+    Counted() { ++count; }
+    Counted(const Counted&) { ++count; }
+    Counted(Counted&&) noexcept { ++count; }
+    Counted& operator=(const Counted&) { return *this; }
+    ~Counted() { --count; }
+  };
+  Counted counted_;
+#endif
 };
 
 // A leaf that an optimizer may change.
 class Parameter : public OwnedTensor {
  public:
-  explicit Parameter(const Tensor& init) : OwnedTensor(Take{}, copy_of(init)) {
-    requires_grad_();
-  }
+  explicit Parameter(const Tensor& init) : OwnedTensor(Take{}, copy_of(init)) { become_leaf(true); }
   explicit Parameter(const Parameter& other) : OwnedTensor(other) {
-    if (defined()) requires_grad_(other.requires_grad());
+    if (defined()) become_leaf(other.requires_grad());
   }
   Parameter(Parameter&&) noexcept = default;
-  Parameter& operator=(const Parameter&) = default;
+  Parameter& operator=(const Parameter& other) {
+    OwnedTensor::operator=(other);
+    if (defined() && !node()) become_leaf(other.requires_grad());
+    return *this;
+  }
   Parameter& operator=(Parameter&&) noexcept = default;
+
+ private:
+  // A frozen parameter has a node, too, which all handles share: any of them can thaw it.
+  void become_leaf(bool trained) { requires_grad_().requires_grad_(trained); }
 };
 
 // State that is saved but not trained, like running statistics.
@@ -92,7 +113,7 @@ class Fields {
   std::function<void(Module&)> module = [](Module&) {};
 
   // names: the text between FIELDS' brackets
-  template <class... Field> void operator()(const char* names, Field&... fields) {
+  template <class... Field> void operator()([[maybe_unused]] const char* names, Field&... fields) {
     (visit(next_name(names), fields), ...);
   }
  private:
@@ -119,12 +140,6 @@ class Fields {
 };
 #define FIELDS(...) \
   void fields(::heed::Fields& visit_) override { visit_(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); }
-
-// A saved state: every parameter and buffer by name, numbers only (safetensors on disk).
-struct StateDict {
-  std::vector<std::pair<std::string, Tensor>> tensors;
-  std::vector<std::pair<std::string, int64_t>> counters;
-};
 
 class Module {
  public:
@@ -162,10 +177,6 @@ template <class Layer> std::vector<Layer> clones(const Layer& layer, int n) {
 
 // One line a parameter or buffer: its name and shape.
 std::ostream& operator<<(std::ostream& out, const Module& module);
-
-// To and from a .safetensors file that PyTorch users read, too.
-void save(const std::string& path, const StateDict& state);
-StateDict load(const std::string& path);
 
 }  // namespace HEED_PRECISION
 }  // namespace heed

@@ -11,9 +11,13 @@ class AnyLayer {
   template <class Layer>
     requires std::is_base_of_v<Module, Layer>
   AnyLayer(Layer layer) : held_(std::make_unique<Held<Layer>>(std::move(layer))) {}
-  AnyLayer(const AnyLayer& other) : held_(other.held_->clone()) {}
+  AnyLayer(const AnyLayer& other) : held_(other.held_ ? other.held_->clone() : nullptr) {}
   AnyLayer(AnyLayer&&) noexcept = default;
-  AnyLayer& operator=(const AnyLayer& other) { return *this = AnyLayer(other); }
+  // Into a layer of the same type go the numbers only, as when it is assigned without a box.
+  AnyLayer& operator=(const AnyLayer& other) {
+    if (!held_ || !other.held_ || !held_->assign(*other.held_)) *this = AnyLayer(other);
+    return *this;
+  }
   AnyLayer& operator=(AnyLayer&&) noexcept = default;
 
   Tensor operator()(const Tensor& x) { return held_->forward(x); }
@@ -23,6 +27,7 @@ class AnyLayer {
   struct Holder {
     virtual ~Holder() = default;
     virtual std::unique_ptr<Holder> clone() const = 0;
+    virtual bool assign(const Holder& other) = 0;  // false: another type
     virtual Tensor forward(const Tensor& x) = 0;
     virtual Module& module() = 0;
   };
@@ -31,6 +36,11 @@ class AnyLayer {
     explicit Held(Layer&& l) : layer(std::move(l)) {}
     Held(const Held&) = default;
     std::unique_ptr<Holder> clone() const override { return std::make_unique<Held>(*this); }
+    bool assign(const Holder& other) override {
+      auto* same = dynamic_cast<const Held*>(&other);
+      if (same) layer = same->layer;
+      return same;
+    }
     Tensor forward(const Tensor& x) override { return layer(x); }
     Module& module() override { return layer; }
   };

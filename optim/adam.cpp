@@ -1,5 +1,6 @@
 #include "optim/adam.h"
 #include <cmath>
+#include "autograd/exact_math.h"
 #include "autograd/parallel.h"
 
 namespace heed {
@@ -11,13 +12,9 @@ Adam::Adam(const char* name, Parameters parameters, const AdamOptions& options, 
       decoupled_(decoupled) {
   for (double beta : {options.beta1, options.beta2})
     CHECK(beta >= 0 && beta < 1, "[", name, "] beta ", beta, " is not in 0 ... 1");
-  CHECK(options.eps >= 0 && options.weight_decay >= 0, "[", name, "] eps ", options.eps,
-        " and weight_decay ", options.weight_decay, " must not be negative");
-}
-
-void Adam::before_step() {
-  if (power_ > steps) power_ = 0, power1_ = power2_ = 1;  // an earlier state was loaded
-  for (; power_ < steps; ++power_) power1_ *= options_.beta1, power2_ *= options_.beta2;
+  for (double x : {options.eps, options.weight_decay})
+    CHECK(x >= 0 && std::isfinite(x), "[", name, "] eps ", options.eps, " and weight_decay ",
+          options.weight_decay, " must be finite numbers from 0 up");
 }
 
 namespace {
@@ -40,12 +37,20 @@ void update_range(Scalar* __restrict p, const Scalar* __restrict g, Scalar* __re
   }
 }
 
+// beta^t, t > 0
+double power(double beta, int64_t t) { return beta == 0 ? 0 : exact::pow(beta, double(t)); }
+
 }  // namespace
 
-void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n) {
+void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) {
+  if (t != power_of_) {  // the same for most parameters of a step
+    power_of_ = t;
+    power1_ = power(options_.beta1, t);
+    power2_ = power(options_.beta2, t);
+  }
   Scalar *m = state[0], *v = state[1];
   Rates rates;
-  // The one line in which Adam and AdamW differ: where the decay goes.
+  // Here, and nowhere else, Adam and AdamW differ: where the decay goes.
   rates.l2 = Scalar(decoupled_ ? 0 : options_.weight_decay);
   rates.keep = Scalar(decoupled_ ? 1 - lr * options_.weight_decay : 1);
   rates.c1 = Scalar(1 - options_.beta1);

@@ -12,6 +12,12 @@ struct AdamOptions {
   double eps = 1e-8;
   double weight_decay = 0;
 };
+struct AdamWOptions {
+  double lr = 0.001;
+  double beta1 = 0.9, beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;  // not 0, as in PyTorch
+};
 
 // g = g + weight_decay p                   Adam: L2, so that decay is scaled like a gradient
 // p = p - lr weight_decay p                AdamW: decoupled (Loshchilov and Hutter 2019)
@@ -19,25 +25,26 @@ struct AdamOptions {
 // p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 class Adam : public Optimizer {
  public:
-  Adam(Parameters parameters, const AdamOptions& options) : Adam("Adam", parameters, options) {}
+  explicit Adam(Parameters parameters, const AdamOptions& options = {})
+      : Adam("Adam", std::move(parameters), options, false) {}
 
  protected:
-  Adam(const char* name, Parameters parameters, const AdamOptions& options, bool decoupled = false);
+  Adam(const char* name, Parameters parameters, const AdamOptions& options, bool decoupled);
 
  private:
-  void before_step() override;
-  void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n) override;
+  void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) override;
 
   AdamOptions options_;
   bool decoupled_;
-  int64_t power_ = 0;                  // t of the two powers below: running products, since
-  double power1_ = 1, power2_ = 1;     // pow() differs between C libraries. beta1^t, beta2^t
+  int64_t power_of_ = 0;            // the t of these two: beta1^t, beta2^t
+  double power1_ = 1, power2_ = 1;
 };
 
 class AdamW : public Adam {
  public:
-  AdamW(Parameters parameters, const AdamOptions& options)
-      : Adam("AdamW", std::move(parameters), options, true) {}
+  explicit AdamW(Parameters parameters, const AdamWOptions& o = {})
+      : Adam("AdamW", std::move(parameters), {o.lr, o.beta1, o.beta2, o.eps, o.weight_decay},
+             true) {}
 };
 
 }  // namespace HEED_PRECISION

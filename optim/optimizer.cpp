@@ -5,45 +5,55 @@
 namespace heed {
 inline namespace HEED_PRECISION {
 
+static void check_rate(const char* name, double lr) {
+  CHECK(lr >= 0 && std::isfinite(lr), "[", name, "] learning rate ", lr,
+        ": a finite number from 0 up is wanted");
+}
+
 Optimizer::Optimizer(const char* name, Parameters parameters, double lr,
                      std::vector<const char*> quantities)
-    : lr(lr), name_(name), parameters_(std::move(parameters)), quantities_(std::move(quantities)) {
-  CHECK(!parameters_.empty(), "[", name_, "] no parameters\n",
+    : lr(lr), name_(name), quantities_(std::move(quantities)) {
+  CHECK(!parameters.empty(), "[", name_, "] no parameters\n",
         "  pass model.named_parameters(); a layer without FIELDS lists none");
-  CHECK(lr >= 0 && std::isfinite(lr), "[", name_, "] learning rate ", lr);
-  for (auto& [key, p] : parameters_) {
-    CHECK(p.defined() && p.is_leaf() && p.node(), "[", name_, "] ", key,
-          " is no leaf with requires_grad_(): it cannot be trained");
-    state_.emplace_back();
-    for (size_t q = 0; q < quantities_.size(); ++q) state_.back().push_back(zeros(p.shape()));
-  }
+  check_rate(name_, lr);
+  for (auto& [key, p] : parameters) add(key, p);
+}
+
+void Optimizer::add(const std::string& name, const Tensor& p) {
+  CHECK(p.defined() && p.is_leaf() && p.node() && p.is_contiguous(), "[", name_, "] ", name,
+        " cannot be trained: it is no row-major leaf with requires_grad_()");
+  for (const Trained& other : trained_)
+    CHECK(other.name != name && other.parameter.node().get() != p.node().get(), "[", name_, "] ",
+          name, " is given twice: first as ", other.name);
+  trained_.push_back({name, p, {}});
+  for (size_t q = 0; q < quantities_.size(); ++q) trained_.back().state.push_back(zeros(p.shape()));
 }
 
 void Optimizer::zero_grad() {
-  for (auto& [key, p] : parameters_) p.zero_grad();
+  for (Trained& t : trained_) t.parameter.zero_grad();
 }
 
 // All is looked at before anything is changed.
 void Optimizer::check_ready() const {
-  for (auto& [key, p] : parameters_) {
-    CHECK(!p.node().unique(), "[", name_, "] ", key, " belongs to no model any more\n",
+  check_rate(name_, lr);
+  for (const Trained& t : trained_) {
+    const Tensor& p = t.parameter;
+    CHECK(!p.node().unique(), "[", name_, "] ", t.name, " belongs to no model any more\n",
           "  a new model was assigned over the old one: make the optimizer after that");
-    if (!p.requires_grad()) continue;
-    CHECK(p.grad().defined(), "[", name_, "] ", key, " has no gradient\n",
-          "  call backward() before step(); if the loss does not use it, requires_grad_(false)");
+    CHECK(!p.requires_grad() || p.grad().defined(), "[", name_, "] ", t.name,
+          " has no gradient\n  call backward() before step(); if the loss does not use it,",
+          " requires_grad_(false)");
   }
 }
 
 void Optimizer::step() {
   check_ready();
-  ++steps;
-  before_step();
-  for (size_t k = 0; k < parameters_.size(); ++k) {
-    Tensor& p = parameters_[k].second;
+  for (Trained& t : trained_) {
+    Tensor& p = t.parameter;
     if (!p.requires_grad()) continue;
     Scalar* state[4];
-    for (size_t q = 0; q < quantities_.size(); ++q) state[q] = state_[k][q].mutable_data();
-    update(p.mutable_data(), p.node()->grad->data(), state, p.numel());
+    for (size_t q = 0; q < quantities_.size(); ++q) state[q] = t.state[q].mutable_data();
+    update(p.mutable_data(), p.node()->grad->data(), state, p.numel(), ++t.steps);
   }
 }
 
@@ -51,32 +61,21 @@ StateDict Optimizer::state_dict() const {
   NoGrad guard;
   StateDict result;
   for (size_t q = 0; q < quantities_.size(); ++q)
-    for (size_t k = 0; k < parameters_.size(); ++k)
-      result.tensors.emplace_back(std::string(quantities_[q]) + "." + parameters_[k].first,
-                                  state_[k][q].clone());
-  result.counters.emplace_back("step", steps);
+    for (const Trained& t : trained_)
+      result.tensors.emplace_back(quantities_[q] + ("." + t.name), t.state[q].clone());
+  for (const Trained& t : trained_) result.counters.emplace_back("step." + t.name, t.steps);
   return result;
 }
 
 void Optimizer::load_state_dict(const StateDict& state) {
-  StateDict mine = state_dict();
-  CHECK(state.counters.size() == 1 && state.counters[0].first == "step", "[", name_,
-        "] the state has no step count: it is not an optimizer's");
-  CHECK(state.tensors.size() == mine.tensors.size(), "[", name_, "] the state has ",
-        state.tensors.size(), " tensors, this optimizer keeps ", mine.tensors.size());
-  for (auto& [key, tensor] : mine.tensors) {
-    const Tensor* found = nullptr;
-    for (auto& [other, value] : state.tensors)
-      if (other == key) found = &value;
-    CHECK(found, "[", name_, "] the state has no ", key);
-    CHECK(found->shape() == tensor.shape(), "[", name_, "] ", key, " has shape ", found->shape(),
-          " in the state and ", tensor.shape(), " here");
-    tensor = *found;
+  check_fits(name_, state, state_dict());
+  for (auto& [name, count] : state.counters)
+    CHECK(count >= 0, "[", name_, "] the state has ", name, ' ', count, ", a negative count");
+  for (Trained& t : trained_) {
+    for (size_t q = 0; q < quantities_.size(); ++q)
+      t.state[q].copy_(tensor_of(state, quantities_[q] + ("." + t.name)));
+    t.steps = counter_of(state, "step." + t.name);
   }
-  steps = state.counters[0].second;
-  size_t next = 0;
-  for (size_t q = 0; q < quantities_.size(); ++q)
-    for (auto& kept : state_) kept[q].copy_(mine.tensors[next++].second);
 }
 
 }  // namespace HEED_PRECISION

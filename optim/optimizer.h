@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 #include "autograd/tensor.h"
-#include "layers/module.h"
+#include "layers/state_dict.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -26,27 +26,33 @@ class Optimizer {
   // Changes every parameter by its gradient.
   void step();
 
-  // Numbers kept from step to step, named "exp_avg.0.weight" after quantity and parameter.
-  // save() of layers/module.h writes them to a file.
+  // Numbers kept from step to step: "exp_avg.0.weight", after quantity and parameter, and the count
+  // of steps, "step.0.weight". save() of layers/state_dict.h writes them to a file.
   StateDict state_dict() const;
+  // Throws, before anything changes, if the state is not that of such an optimizer.
   void load_state_dict(const StateDict& state);
 
  protected:
+  // `quantities`: what the optimizer keeps for each number of a parameter, by PyTorch's names
   Optimizer(const char* name, Parameters parameters, double lr,
             std::vector<const char*> quantities);
-  virtual void before_step() {}
-  // p: parameter of n numbers, g: its gradient, state: one array for each quantity
-  virtual void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n) = 0;
-
-  int64_t steps = 0;
+  // p: a parameter of n numbers, g: its gradient, state: one array for each quantity, zeros at the
+  // start, t: the steps that this parameter has taken, this one included
+  virtual void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) = 0;
 
  private:
+  struct Trained {
+    std::string name;
+    Tensor parameter;
+    std::vector<Tensor> state;  // one a quantity
+    int64_t steps = 0;          // its own count: it may have been frozen
+  };
+  void add(const std::string& name, const Tensor& parameter);
   void check_ready() const;
 
   const char* name_;
-  Parameters parameters_;
   std::vector<const char*> quantities_;
-  std::vector<std::vector<Tensor>> state_;  // [parameter][quantity], zeros at the start
+  std::vector<Trained> trained_;
 };
 
 }  // namespace HEED_PRECISION

@@ -14,10 +14,16 @@ inline double warm_up(int step, int steps) {
   return steps <= 0 ? 1 : std::min(1., double(step + 1) / steps);
 }
 
+// From 1 to `end` in equal steps; stays there.
+inline double linear_decay(int step, int steps, double end = 0) {
+  double done = steps <= 0 ? 1 : std::min(1., double(step) / steps);
+  return 1 - (1 - end) * done;
+}
+
 // From 1 to `end` along half a cosine; stays there. Loshchilov and Hutter 2017, equation 5.
 inline double cosine(int step, int steps, double end = 0) {
   constexpr double PI = 3.14159265358979323846;
-  double done = std::min(1., double(step) / steps);
+  double done = steps <= 0 ? 1 : std::min(1., double(step) / steps);
   return end + (1 - end) * 0.5 * (1 + exact::cos(PI * done));
 }
 

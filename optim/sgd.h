@@ -17,10 +17,10 @@ struct SGDOptions {
 // p = p - lr d
 class SGD : public Optimizer {
  public:
-  SGD(Parameters parameters, const SGDOptions& options);
+  explicit SGD(Parameters parameters, const SGDOptions& options = {});
 
  private:
-  void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n) override;
+  void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) override;
   SGDOptions options_;
 };
 

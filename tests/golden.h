@@ -24,14 +24,16 @@ class Golden {
 
   bool has(const std::string& name) const { return find(name) != nullptr; }
 
-  // A float or double array.
+  // A float or double array, as a tensor and as it is in the file.
   heed::Tensor operator[](const std::string& name) const {
-    const heed::SafeTensor& entry = at(name);
-    heed::Tensor result = heed::empty(heed::Shape(std::span<const int64_t>(entry.shape)));
-    std::vector<double> values =
-        entry.dtype == "F64" ? numbers<double>(entry) : widened(numbers<float>(entry));
+    std::vector<double> values = doubles(name);
+    heed::Tensor result = heed::empty(heed::Shape(std::span<const int64_t>(at(name).shape)));
     std::copy(values.begin(), values.end(), result.mutable_data());
     return result;
+  }
+  std::vector<double> doubles(const std::string& name) const {
+    const heed::SafeTensor& entry = at(name);
+    return entry.dtype == "F64" ? numbers<double>(entry) : widened(numbers<float>(entry));
   }
   // An I64 array.
   std::vector<int> ints(const std::string& name) const {

@@ -1,0 +1,314 @@
+// Every layer of the table (layer_table.h): derivatives, PyTorch's numbers and names, copies,
+// moves, modes, saved state.
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include "autograd/gradcheck.h"
+#include "autograd/graph.h"
+#include "optim/sgd.h"
+#include "tests/golden.h"
+#include "tests/layer_table.h"
+#include "tests/run_command.h"
+#undef CHECK  // doctest's own from here on
+#include <doctest/doctest.h>
+
+using namespace heed;
+using namespace heed_tests;
+
+namespace {
+
+const Golden& golden() {
+  static const Golden file("layers");
+  return file;
+}
+
+// The inputs of a case's calls, in order.
+std::vector<Tensor> inputs_of(const std::string& name) {
+  std::vector<Tensor> result;
+  for (int i = 0; golden().has(name + "/in" + std::to_string(i)); ++i)
+    result.push_back(golden()[name + "/in" + std::to_string(i)]);
+  return result;
+}
+
+// "weight" from "Linear/param.weight", and so on: the state that PyTorch had, under its names.
+StateDict state_of(const std::string& name, const std::string& parameters,
+                   const std::string& buffers) {
+  StateDict state;
+  for (const std::string& prefix : {name + "/" + parameters + ".", name + "/" + buffers + "."})
+    for (const std::string& key : golden().names(prefix))
+      if (key.ends_with("num_batches_tracked")) {
+        state.counters.emplace_back(key, golden().ints(prefix + key).at(0));
+      } else {
+        state.tensors.emplace_back(key, golden()[prefix + key]);
+      }
+  return state;
+}
+
+// The layer of a row with the golden case's weights.
+template <class L> L with_golden_weights(const Row<L>& row) {
+  L layer = row.make();
+  layer.load_state_dict(state_of(row.name, "param", "buffer"));
+  return layer;
+}
+
+const Tensor* find(const StateDict& state, const std::string& name) {
+  for (auto& [key, tensor] : state.tensors)
+    if (key == name) return &tensor;
+  return nullptr;
+}
+
+bool same(const StateDict& a, const StateDict& b) {
+  if (a.counters != b.counters || a.tensors.size() != b.tensors.size()) return false;
+  for (size_t i = 0; i < a.tensors.size(); ++i)
+    if (a.tensors[i].first != b.tensors[i].first ||
+        !heed_tests::same(a.tensors[i].second, b.tensors[i].second))
+      return false;
+  return true;
+}
+
+// Every parameter and buffer that FIELDS leads to.
+std::vector<Tensor> listed(Module& layer) {
+  std::vector<Tensor> result;
+  Fields walk;
+  walk.parameter = [&](auto&, Parameter& p) { result.push_back(p); };
+  walk.buffer = [&](auto&, Buffer& b) { result.push_back(b); };
+  layer.fields(walk);
+  return result;
+}
+
+// Two steps of training, which move weights, running statistics and counters.
+template <class L> void train_a_little(L& layer, const Tensor& x) {
+  for (int step = 0; step < 2; ++step) {
+    layer.zero_grad();
+    Tensor y = layer(x);
+    if (layer.parameters().empty()) continue;
+    (y * y).backward(ones(y.shape()));
+    SGD(layer.named_parameters(), {.lr = 0.1}).step();
+  }
+}
+
+// Names of the classes in layers/*.h that derive from Module.
+std::set<std::string> declared_layers() {
+  std::set<std::string> result;
+  std::regex declaration(R"(^\s*(?:struct|class)\s+(\w+)(?:\s+final)?\s*:\s*(?:public\s+)?Module\b)");
+  for (auto& entry : std::filesystem::directory_iterator("layers")) {
+    if (entry.path().extension() != ".h") continue;
+    std::ifstream file(entry.path());
+    std::smatch found;
+    for (std::string line; std::getline(file, line);)
+      if (std::regex_search(line, found, declaration)) result.insert(found[1]);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("layers: every class derived from Module has a row, and every row a class") {
+  std::set<std::string> rows;
+  for_each_layer([&](auto row) { rows.insert(row.name.substr(0, row.name.find('.'))); });
+  CHECK(rows == declared_layers());
+  CHECK(rows.size() >= 6);  // the reader of headers finds something
+}
+
+TEST_CASE("layers: FIELDS lists every parameter and buffer there is") {
+  for_each_layer([](auto row) {
+    INFO(row.name);
+    int before = OwnedTensor::alive();
+    auto layer = row.make();
+    CHECK(OwnedTensor::alive() - before == int(listed(layer).size()));
+  });
+  CHECK(OwnedTensor::alive() == 0);  // no default-made layer outlives its row
+}
+
+TEST_CASE("layers: PyTorch's names, and no others") {
+  for_each_layer([](auto row) {
+    INFO(row.name);
+    auto layer = row.make();
+    std::set<std::string> ours, theirs, trained, trained_there;
+    for (auto& [name, tensor] : layer.state_dict().tensors) ours.insert(name);
+    for (auto& [name, count] : layer.state_dict().counters) ours.insert(name);
+    for (auto& [name, tensor] : layer.named_parameters()) trained.insert(name);
+    for (const char* kind : {"param.", "buffer."})
+      for (const std::string& name : golden().names(row.name + "/" + kind)) theirs.insert(name);
+    for (const std::string& name : golden().names(row.name + "/param.")) trained_there.insert(name);
+    CHECK(ours == theirs);
+    CHECK(trained == trained_there);
+  });
+}
+
+TEST_CASE("layers: PyTorch's outputs, gradients and running statistics") {
+  for_each_layer([](auto row) {
+    CAPTURE(row.name);
+    auto layer = with_golden_weights(row);
+    std::vector<Tensor> inputs = inputs_of(row.name);
+    REQUIRE(inputs.size() >= 1);
+    inputs.back().requires_grad_();
+    Tensor y;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      CAPTURE(i);
+      y = layer(inputs[i]);
+      CHECK(difference(y, golden()[row.name + "/out" + std::to_string(i)]) < GOLDEN_TOLERANCE);
+    }
+    y.backward(golden()[row.name + "/c"]);
+    CHECK(difference(inputs.back().grad(), golden()[row.name + "/grad0"]) < GOLDEN_TOLERANCE);
+    for (auto& [name, p] : layer.named_parameters()) {
+      CAPTURE(name);
+      if (row.zero_gradient.count(name)) continue;
+      CHECK(difference(p.grad(), golden()[row.name + "/grad." + name]) < GOLDEN_TOLERANCE);
+    }
+    StateDict after = state_of(row.name, "no parameters", "buffer_after");
+    StateDict ours = layer.state_dict();
+    CHECK(ours.counters == after.counters);
+    for (auto& [name, tensor] : after.tensors) {
+      CAPTURE(name);
+      REQUIRE(find(ours, name));
+      CHECK(difference(*find(ours, name), tensor) < GOLDEN_TOLERANCE);
+    }
+    layer.eval();
+    CHECK(difference(layer(inputs.back()), golden()[row.name + "/out_eval"]) < GOLDEN_TOLERANCE);
+    CHECK(same(layer.state_dict(), ours));  // eval() leaves the state as it is
+  });
+}
+
+TEST_CASE("layers: every parameter gets a gradient, but for those that are named with a reason") {
+  for_each_layer([](auto row) {
+    CAPTURE(row.name);
+    auto layer = with_golden_weights(row);
+    Tensor y = layer(inputs_of(row.name).back());
+    if (layer.parameters().empty()) return;
+    y.backward(golden()[row.name + "/c"]);
+    auto size = [](const Tensor& p) { return double(max(p.grad() * p.grad()).item()); };
+    double largest = 0;
+    for (const Tensor& p : layer.parameters()) largest = std::max(largest, size(p));
+    for (auto& [name, p] : layer.named_parameters()) {
+      CAPTURE(name);
+      REQUIRE(p.grad().defined());
+      bool zero = std::sqrt(size(p) / largest) < 10 * double(std::numeric_limits<Scalar>::epsilon());
+      CHECK(zero == (row.zero_gradient.count(name) == 1));
+    }
+    for (auto& [name, reason] : row.zero_gradient) {
+      CHECK(golden().has(row.name + "/param." + name));
+      CHECK(!reason.empty());
+    }
+  });
+}
+
+#ifdef HEED_DOUBLE
+TEST_CASE("layers: gradcheck of every element of inputs and parameters, in both modes") {
+  for_each_layer([](auto row) {
+    auto layer = with_golden_weights(row);
+    for (bool training : {true, false}) {
+      CAPTURE(row.name);
+      CAPTURE(training);
+      layer.train(training);
+      std::vector<Tensor> arguments = layer.parameters();
+      arguments.insert(arguments.begin(), inputs_of(row.name).back().requires_grad_());
+      double error = gradcheck(row.name, [&](auto& in) { return layer(in[0]); }, arguments);
+      CHECK(error < 1e-7);
+    }
+  });
+}
+#endif
+
+TEST_CASE("layers: a copy is equal, and then a layer of its own") {
+  for_each_layer([](auto row) {
+    CAPTURE(row.name);
+    auto layer = with_golden_weights(row);
+    Tensor x = inputs_of(row.name).back();
+    train_a_little(layer, x);  // gradients, and statistics that are not those of the start
+    auto copy = layer;
+    CHECK(same(copy.state_dict(), layer.state_dict()));
+    CHECK(copy.training == layer.training);
+    std::vector<Tensor> a = listed(layer), b = listed(copy);
+    REQUIRE(a.size() == b.size());
+    for (size_t i = 0; i < a.size(); ++i) {
+      CHECK(a[i].storage().get() != b[i].storage().get());
+      CHECK(a[i].requires_grad() == b[i].requires_grad());
+      CHECK(b[i].is_leaf());
+      CHECK(!b[i].grad().defined());
+      if (a[i].node()) CHECK(a[i].node().get() != b[i].node().get());
+    }
+    StateDict before = layer.state_dict();
+    train_a_little(copy, x);
+    if (!before.tensors.empty()) CHECK(!same(copy.state_dict(), before));
+    CHECK(same(layer.state_dict(), before));
+    auto copies = clones(layer, 3);
+    REQUIRE(copies.size() == 3);
+    train_a_little(copies[1], x);
+    for (int i : {0, 2}) CHECK(same(copies[size_t(i)].state_dict(), before));
+    CHECK(same(copies[1].state_dict(), copy.state_dict()));
+  });
+}
+
+TEST_CASE("layers: a moved layer keeps its parameters' identity") {
+  for_each_layer([](auto row) {
+    using L = decltype(row.make());
+    static_assert(std::is_nothrow_move_constructible_v<L>);
+    static_assert(std::is_nothrow_move_assignable_v<L>);
+    static_assert(std::is_copy_constructible_v<L> && std::is_copy_assignable_v<L>);
+    CAPTURE(row.name);
+    L layer = with_golden_weights(row);
+    StateDict numbers = layer.state_dict();
+    std::vector<Tensor> before = listed(layer);
+    L moved = std::move(layer);
+    L assigned = row.make();
+    assigned = std::move(moved);
+    std::vector<Tensor> after = listed(assigned);
+    REQUIRE(after.size() == before.size());
+    for (size_t i = 0; i < after.size(); ++i) {
+      CHECK(after[i].storage().get() == before[i].storage().get());
+      CHECK(after[i].node().get() == before[i].node().get());
+    }
+    CHECK(same(assigned.state_dict(), numbers));
+  });
+}
+
+TEST_CASE("layers: a copy assigned over a layer puts its numbers into the parameters there") {
+  for_each_layer([](auto row) {
+    CAPTURE(row.name);
+    auto source = with_golden_weights(row), target = row.make();
+    train_a_little(source, inputs_of(row.name).back());
+    std::vector<Tensor> before = listed(target);
+    target = source;
+    std::vector<Tensor> after = listed(target);
+    CHECK(same(target.state_dict(), source.state_dict()));
+    REQUIRE(after.size() == before.size());
+    for (size_t i = 0; i < after.size(); ++i) {
+      CHECK(after[i].storage().get() == before[i].storage().get());
+      CHECK(after[i].node().get() == before[i].node().get());
+    }
+  });
+}
+
+TEST_CASE("layers: train() and eval() reach every layer inside") {
+  for_each_layer([](auto row) {
+    CAPTURE(row.name);
+    auto layer = row.make();
+    for (bool training : {false, true}) {
+      training ? layer.train() : layer.eval();
+      Fields walk;
+      bool all = layer.training == training;
+      walk.module = [&](Module& m) { all &= m.training == training; };
+      layer.fields(walk);
+      CHECK(all);
+    }
+  });
+}
+
+TEST_CASE("layers: a saved state gives another layer the same outputs") {
+  TemporaryDirectory directory;
+  std::string path = directory / "layer.safetensors";
+  for_each_layer([&](auto row) {
+    CAPTURE(row.name);
+    auto trained = with_golden_weights(row), other = row.make();
+    Tensor x = inputs_of(row.name).back();
+    train_a_little(trained, x);
+    save(path, trained.state_dict());
+    other.load_state_dict(load(path));
+    CHECK(same(other.state_dict(), trained.state_dict()));
+    trained.eval();
+    other.eval();
+    CHECK(heed_tests::same(other(x), trained(x)));
+  });
+}
