@@ -1,6 +1,7 @@
 #include "autograd/pool.h"
 #include <bit>
 #include <new>
+#include <utility>
 
 namespace heed {
 namespace {
@@ -13,8 +14,15 @@ struct FreeBlock {
   FreeBlock* next;
 };
 
+// The blocks of one class. A thread keeps as many as it took itself: what others took, it may not
+// need, so that is passed on to the system and does not pile up.
+struct FreeList {
+  FreeBlock* first;
+  int64_t taken;  // and not given back yet
+};
+
 struct Pool {
-  FreeBlock* lists[4 * 64];
+  FreeList lists[4 * 64];
   int64_t misses;
   bool closed;  // the thread is about to end: keep nothing any more
 };
@@ -30,12 +38,8 @@ struct Closer {
   bool armed = false;
   ~Closer() {
     pool.closed = true;
-    for (FreeBlock*& list : pool.lists)
-      while (list) {
-        FreeBlock* block = list;
-        list = block->next;
-        system_give(block);
-      }
+    for (FreeList& list : pool.lists)
+      while (list.first) system_give(std::exchange(list.first, list.first->next));
   }
 };
 thread_local Closer closer;
@@ -58,11 +62,9 @@ void pool_give(void* block, size_t) noexcept { system_give(block); }
 #else
 void* pool_take(size_t bytes) {
   if (bytes > LARGEST) return ++pool.misses, system_take(bytes);
-  FreeBlock*& list = pool.lists[size_class(bytes)];
-  if (FreeBlock* block = list) {
-    list = block->next;
-    return block;
-  }
+  FreeList& list = pool.lists[size_class(bytes)];
+  ++list.taken;
+  if (list.first) return std::exchange(list.first, list.first->next);
   closer.armed = true;  // the first use in a thread arranges for its end
   ++pool.misses;
   return system_take(bytes);
@@ -70,10 +72,10 @@ void* pool_take(size_t bytes) {
 
 void pool_give(void* block, size_t bytes) noexcept {
   if (bytes > LARGEST || pool.closed) return system_give(block);
-  FreeBlock*& list = pool.lists[size_class(bytes)];
-  FreeBlock* freed = static_cast<FreeBlock*>(block);
-  freed->next = list;
-  list = freed;
+  FreeList& list = pool.lists[size_class(bytes)];
+  if (list.taken == 0) return system_give(block);
+  --list.taken;
+  list.first = new (block) FreeBlock{list.first};
 }
 #endif
 
