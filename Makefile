@@ -173,7 +173,7 @@ $(B)/bench/%: tests/bench/%.cpp $(B)/settings $(B)/libheed.a
 
 # The texts: recorded runs (minutes), snippets in the READMEs, the lessons' expected output.
 results: all
-	@lessons/support/record $(B) $(ARGS)
+	@lessons/support/record $(B) '$(COMPILER)' $(ARGS)
 readme: $(B)/tests-readme-float
 	@$< --no-skip --test-case='readme: rewrite the snippets'
 expected: $(B)/tests-lessons-float $(PROGRAMS)

@@ -24,8 +24,12 @@ inline std::vector<std::string> lines_of(const std::string& text) {
 // The number that starts at text[at]: 12, -0.5, 1e-05; empty if none does.
 inline std::string number_at(const std::string& text, size_t at) {
   size_t end = at;
-  auto digit = [&](size_t i) { return i < text.size() && std::isdigit((unsigned char)text[i]); };
-  auto skip_digits = [&] { while (digit(end)) ++end; };
+  auto digit = [&](size_t i) {
+    return i < text.size() && std::isdigit((unsigned char)text[i]);
+  };
+  auto skip_digits = [&] {
+    while (digit(end)) ++end;
+  };
   if (end < text.size() && (text[end] == '-' || text[end] == '+')) ++end;
   if (!digit(end)) return "";
   skip_digits();
@@ -44,8 +48,10 @@ inline std::vector<std::string> tokens_of(const std::string& line) {
   auto letter = [&](size_t i) { return std::isalpha((unsigned char)line[i]); };
   for (size_t at = 0; at < line.size();) {
     size_t end = at + 1;
-    if (std::string number = number_at(line, at); !number.empty()) end = at + number.size();
-    else if (letter(at)) while (end < line.size() && std::isalnum((unsigned char)line[end])) ++end;
+    if (std::string number = number_at(line, at); !number.empty())
+      end = at + number.size();
+    else if (letter(at))
+      while (end < line.size() && std::isalnum((unsigned char)line[end])) ++end;
     if (line[at] != ' ' && line[at] != '\t') tokens.push_back(line.substr(at, end - at));
     at = end;
   }

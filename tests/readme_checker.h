@@ -1,15 +1,16 @@
 // The texts cannot drift from the code: what README.md and lessons/*/README.md show is compared
 // with the files that it comes from. A comment line before a block says where that is:
 //
-//   <!-- snippet: layers/gru.h step -->   a ```cpp block: the lines between "// [snippet: step]"
+//   <!-- snippet: layers/gru.h step -->   a ```cpp block: the lines between "// [snippet:
+//   step]"
 //                                         and "// [end]" of that file
 //   <!-- output: lesson-01 -->            a ```text block or a table: from its expected.txt
 //   <!-- recorded: results.txt -->        the same, from a record beside the README
 //   <!-- cited: where -->                 figures of others
 //   <!-- drawing -->                      a ```text block that shows no output
 //
-// Lines of an output must follow each other as they do in its file; a line of "..." alone stands
-// for lines left out. In a table every number must be one of the file's.
+// Lines of an output must follow each other as they do in its file; a line of "..." alone
+// stands for lines left out. In a table every number must be one of the file's.
 #pragma once
 #include <algorithm>
 #include <filesystem>
@@ -45,7 +46,8 @@ class ReadmeChecker {
   std::vector<std::string> check(bool rewrite = false) {
     for (const fs::path& path : documents()) check_document(path, rewrite);
     for (const auto& [name, snippet] : snippets)
-      if (!snippet.used) problem(snippet.file, snippet.line, "no README shows '" + name.second + "'");
+      if (!snippet.used)
+        problem(snippet.file, snippet.line, "no README shows '" + name.second + "'");
     return problems;
   }
 
@@ -90,7 +92,8 @@ class ReadmeChecker {
       if (begins) {
         std::string name = line.substr(13, line.size() - 14);
         if (open) problem(path, i + 1, "a snippet inside a snippet");
-        if (snippets.count({path, name})) problem(path, i + 1, "a second snippet '" + name + "'");
+        if (snippets.count({path, name}))
+          problem(path, i + 1, "a second snippet '" + name + "'");
         open = &(snippets[{path, name}] = {path, i + 1, {}});
       } else if (line == "// [end]") {
         if (!open) problem(path, i + 1, "[end] without a snippet");
@@ -118,7 +121,8 @@ class ReadmeChecker {
       for (const std::string& line : read("Makefile")) {
         size_t colon = line.find(':');
         if (colon == std::string::npos || line.find_first_of("\t =#$") < colon) continue;
-        if (colon + 1 == line.size() || line[colon + 1] != '=') targets.insert(line.substr(0, colon));
+        if (colon + 1 == line.size() || line[colon + 1] != '=')
+          targets.insert(line.substr(0, colon));
       }
     if (!fs::exists(root / "lessons")) return;
     for (const auto& entry : fs::directory_iterator(root / "lessons")) {
@@ -179,13 +183,15 @@ class ReadmeChecker {
   }
 
   Marker marker_in(const std::string& line, size_t number) {
-    if (!starts_with(line, "<!-- ") || line.size() < 9 || line.substr(line.size() - 4) != " -->")
+    if (!starts_with(line, "<!-- ") || line.size() < 9 ||
+        line.substr(line.size() - 4) != " -->")
       return {};
     std::string words = line.substr(5, line.size() - 9);
     size_t colon = words.find(": ");
     Marker marker{words.substr(0, colon),
                   colon == std::string::npos ? "" : trimmed(words.substr(colon + 2))};
-    static const std::set<std::string> kinds = {"snippet", "output", "recorded", "cited", "drawing"};
+    static const std::set<std::string> kinds = {"snippet", "output", "recorded", "cited",
+                                                "drawing"};
     if (!kinds.count(marker.kind)) problem(document, number, "unknown marker '" + words + "'");
     return marker;
   }
@@ -208,7 +214,8 @@ class ReadmeChecker {
     size_t blank = marker.argument.find(' ');
     if (marker.kind != "snippet" || blank == std::string::npos)
       return problem(document, line, "```cpp without <!-- snippet: file name --> above it");
-    auto found = snippets.find({marker.argument.substr(0, blank), marker.argument.substr(blank + 1)});
+    auto found =
+        snippets.find({marker.argument.substr(0, blank), marker.argument.substr(blank + 1)});
     if (found == snippets.end())
       return problem(document, line, "there is no snippet " + marker.argument);
     Snippet& snippet = found->second;
@@ -216,11 +223,12 @@ class ReadmeChecker {
     if (rewrite) shown = snippet.lines;
     for (size_t i = 0; i < std::max(shown.size(), snippet.lines.size()); ++i) {
       auto at = [i](const Lines& lines) { return i < lines.size() ? lines[i] : "(no line)"; };
-      if (i < shown.size() && i < snippet.lines.size() && shown[i] == snippet.lines[i]) continue;
+      if (i < shown.size() && i < snippet.lines.size() && shown[i] == snippet.lines[i])
+        continue;
       return problem(document, line + 1 + i,
-                     "differs from " + snippet.file + ":" + std::to_string(snippet.line + 1 + i) +
-                         "\n  here:  " + at(shown) + "\n  there: " + at(snippet.lines) +
-                         "\n  run: make readme");
+                     "differs from " + snippet.file + ":" +
+                         std::to_string(snippet.line + 1 + i) + "\n  here:  " + at(shown) +
+                         "\n  there: " + at(snippet.lines) + "\n  run: make readme");
     }
   }
 
@@ -232,8 +240,9 @@ class ReadmeChecker {
     } else if (marker.kind == "recorded") {
       source = document.parent_path() / marker.argument;
     } else {
-      problem(document, line, "no <!-- output: lesson-NN -->, <!-- recorded: file --> or the like "
-                              "above it says where this comes from");
+      problem(document, line,
+              "no <!-- output: lesson-NN -->, <!-- recorded: file --> or the like "
+              "above it says where this comes from");
       return {};
     }
     if (!source.empty() && fs::is_regular_file(root / source)) return source;
@@ -251,10 +260,14 @@ class ReadmeChecker {
       }
       size_t end = i;
       while (end < shown.size() && shown[end] != "...") ++end;
-      auto found = std::search(all.begin() + from, all.end(), shown.begin() + i, shown.begin() + end);
+      auto found =
+          std::search(all.begin() + from, all.end(), shown.begin() + i, shown.begin() + end);
       if (found == all.end())
-        return problem(document, line + 1 + i, "not in " + source.string() + ", or not in this "
-                       "order; " + first_foreign(all, shown, i, end));
+        return problem(document, line + 1 + i,
+                       "not in " + source.string() +
+                           ", or not in this "
+                           "order; " +
+                           first_foreign(all, shown, i, end));
       from = found - all.begin() + (end - i);
       i = end;
     }
@@ -337,7 +350,8 @@ class ReadmeChecker {
     char quote = 0;
     auto end_word = [&] {
       if (word.empty()) return;
-      if (in_make && word[0] != '-' && word.find('=') == std::string::npos && !targets.count(word))
+      if (in_make && word[0] != '-' && word.find('=') == std::string::npos &&
+          !targets.count(word))
         problem(document, number, "make has no target '" + word + "'");
       if (at_start && word == "make") in_make = true;
       if (word != "sudo") at_start = false;

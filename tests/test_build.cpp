@@ -53,9 +53,11 @@ bool has_learned(const std::string& out) {
 // Everything of <math.h> but sqrt and fma, which are the same everywhere.
 std::set<std::string> banned_names() {
   std::istringstream names(
-      "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp10 exp2 "
+      "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp10 "
+      "exp2 "
       "expm1 fabs fdim floor fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log "
-      "log10 log1p log2 logb lrint lround modf nearbyint nextafter nexttoward pow pow10 remainder "
+      "log10 log1p log2 logb lrint lround modf nearbyint nextafter nexttoward pow pow10 "
+      "remainder "
       "remquo rint round scalbln scalbn sin sincos sinh tan tanh tgamma trunc");
   std::set<std::string> banned;
   for (std::string name; names >> name;)
@@ -113,8 +115,8 @@ TEST_CASE("build: objects in float and in double do not link") {
                    "int size_of(const heed::Tensor& x) { return int(x.numel()); }\n");
   auto link = [&](const char* number_type) {
     std::string flags = compile + " -ffp-contract=off -I. -Ilayers ";
-    return run(flags + number_type + " -c " + (directory / "size_of.cpp") + " -o " + object + " && " +
-               flags + (directory / "main.cpp") + " " + object + " " + build +
+    return run(flags + number_type + " -c " + (directory / "size_of.cpp") + " -o " + object +
+               " && " + flags + (directory / "main.cpp") + " " + object + " " + build +
                "/libheed.a -pthread -o " + program);
   };
   CHECK_MESSAGE(link("").status == 0, link("").err);

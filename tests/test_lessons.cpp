@@ -18,7 +18,8 @@ std::vector<Lesson> lessons() {
   std::vector<Lesson> found;
   for (const auto& entry : fs::directory_iterator("lessons")) {
     std::string folder = entry.path().filename();
-    if (!fs::exists(entry.path() / "main.cpp") || !std::isdigit((unsigned char)folder[0])) continue;
+    if (!fs::exists(entry.path() / "main.cpp") || !std::isdigit((unsigned char)folder[0]))
+      continue;
     std::string name = "lesson-" + folder.substr(0, folder.find('_'));
     found.push_back({entry.path(), name, setting("HEED_BUILD", "build") + "/" + name});
   }

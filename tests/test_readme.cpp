@@ -22,11 +22,13 @@ struct Repository {
     fs::create_directories(directory / "layers");
     fs::create_directories(directory / "lessons/01_first");
     write("Makefile", "all: lib\nrun test:\n\t@echo\ntest: all\nB := build\n");
-    write("layers/gate.h", "#pragma once\n  // [snippet: gate]\n  int gate(int x) {\n    return x;\n"
-                           "  }\n  // [end]\n");
+    write("layers/gate.h",
+          "#pragma once\n  // [snippet: gate]\n  int gate(int x) {\n    return x;\n"
+          "  }\n  // [end]\n");
     write("lessons/01_first/main.cpp", "int main() {}\n");
-    write("lessons/01_first/expected.txt", "epoch 1  loss 3.3225\nepoch 2  loss 3.0278\n"
-                                           "took ~ s\nright 97.5 %\n");
+    write("lessons/01_first/expected.txt",
+          "epoch 1  loss 3.3225\nepoch 2  loss 3.0278\n"
+          "took ~ s\nright 97.5 %\n");
     write("lessons/01_first/results.txt", "seed 0  0.25\nseed 1  0.5\n");
     write("lessons/01_first/README.md", "# First\n[up](../../README.md)\n");
     write("README.md", R"(# Small
@@ -81,14 +83,15 @@ sudo apt-get install -y make gdb && make -j2 lesson-01  # as typed
 };
 
 // One edit of a good repository, and a problem that must come of it.
-void expect_problem(const char* file, const char* from, const char* to, const std::string& place,
-                    const std::string& words) {
+void expect_problem(const char* file, const char* from, const char* to,
+                    const std::string& place, const std::string& words) {
   Repository repository;
   repository.edit(file, from, to);
   std::string all;
   bool found = false;
   for (const std::string& problem : repository.problems()) {
-    found = found || (starts_with(problem, place + ": ") && problem.find(words) != problem.npos);
+    found =
+        found || (starts_with(problem, place + ": ") && problem.find(words) != problem.npos);
     all += problem + "\n";
   }
   CHECK_MESSAGE(found, "expected ", place, " ... ", words, ", got:\n", all);
@@ -104,7 +107,8 @@ TEST_CASE("readme checker: snippets") {
   expect_problem("README.md", "  return x;", "  return y;", "README.md:8",
                  "differs from layers/gate.h:4\n  here:    return y;\n  there:   return x;");
   expect_problem("README.md", "  return x;\n", "", "README.md:8", "there:   return x;");
-  expect_problem("layers/gate.h", "x;\n", "x;\n    // more\n", "README.md:9", "there:   // more");
+  expect_problem("layers/gate.h", "x;\n", "x;\n    // more\n", "README.md:9",
+                 "there:   // more");
   expect_problem("README.md", "gate.h gate", "gate.h date", "README.md:6", "no snippet");
   expect_problem("README.md", "<!-- snippet: layers/gate.h gate -->\n", "", "README.md:5",
                  "without <!-- snippet");
@@ -120,7 +124,8 @@ TEST_CASE("readme checker: output, records and tables") {
   expect_problem("README.md", "...\n", "", "README.md:14", "do not follow each other");
   expect_problem("README.md", "took ~ s\nright 97.5 %", "right 97.5 %\n...\ntook ~ s",
                  "README.md:18", "not in this order");
-  expect_problem("README.md", "output: lesson-01", "output: lesson-07", "README.md:13", "no file");
+  expect_problem("README.md", "output: lesson-01", "output: lesson-07", "README.md:13",
+                 "no file");
   expect_problem("README.md", "<!-- output: lesson-01 -->\n", "", "README.md:12", "says where");
   expect_problem("README.md", "output: lesson-01", "outputs: lesson-01", "README.md:12",
                  "unknown marker");
@@ -132,14 +137,16 @@ TEST_CASE("readme checker: output, records and tables") {
 TEST_CASE("readme checker: links, targets, blocks") {
   expect_problem("README.md", "01_first/README.md#x", "01_first/none.md#x", "README.md:2",
                  "dead link: lessons/01_first/none.md");
-  expect_problem("README.md", "[the web]", "![a figure](figures/none.svg) [the web]", "README.md:3",
-                 "dead link: figures/none.svg");
+  expect_problem("README.md", "[the web]", "![a figure](figures/none.svg) [the web]",
+                 "README.md:3", "dead link: figures/none.svg");
   expect_problem("README.md", "Code like", "<img src=\"none.svg\"> Code like", "README.md:3",
                  "dead link: none.svg");
-  expect_problem("README.md", "`make test`", "`make tests`", "README.md:2", "no target 'tests'");
+  expect_problem("README.md", "`make test`", "`make tests`", "README.md:2",
+                 "no target 'tests'");
   expect_problem("README.md", "make -j2 lesson-01", "make -j2 lesson-02", "README.md:31",
                  "no target 'lesson-02'");
-  expect_problem("README.md", "```sh", "```", "README.md:30", "a block is cpp, text, sh or python");
+  expect_problem("README.md", "```sh", "```", "README.md:30",
+                 "a block is cpp, text, sh or python");
   expect_problem("README.md", "as typed\n```\n", "as typed\n", "README.md:30", "has no end");
 }
 

@@ -1,11 +1,12 @@
-// Files and directories. What cannot be written throws heed::Error with the path and the reason.
+// Files and directories. What cannot be written throws heed::Error with the path and the
+// reason.
 #pragma once
 #include <string>
 
 namespace heed {
 
-// Writes a whole file: to a name of its own beside `path`, then renamed. Whoever looks at `path`
-// sees the old file or the new one, never half of it.
+// Writes a whole file: to a name of its own beside `path`, then renamed. Whoever looks at
+// `path` sees the old file or the new one, never half of it.
 void write_file(const std::string& path, const std::string& text);
 
 std::string read_file(const std::string& path);

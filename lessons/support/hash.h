@@ -1,5 +1,6 @@
 // FNV-1a, 64 bits (Fowler, Noll, Vo): a hash of a few lines that anybody can check. A lesson's
-// last line is the hash of its weights: the same digits everywhere mean the same bits everywhere.
+// last line is the hash of its weights: the same digits everywhere mean the same bits
+// everywhere.
 #pragma once
 #include <cstddef>
 #include <cstdint>

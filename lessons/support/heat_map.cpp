@@ -15,14 +15,17 @@ void check(const HeatMap& map) {
   size_t cells = map.queries.size() * map.keys.size();
   CHECK(cells > 0, "[heat map] '", map.title, "' has no cells");
   CHECK(map.values.size() == cells, "[heat map] '", map.title, "': ", map.queries.size(),
-        " queries x ", map.keys.size(), " keys need ", cells, " values, not ", map.values.size());
+        " queries x ", map.keys.size(), " keys need ", cells, " values, not ",
+        map.values.size());
   CHECK(map.visible.empty() || map.visible.size() == cells, "[heat map] '", map.title,
         "': the mask has ", map.visible.size(), " cells, the map ", cells);
   CHECK(map.greatest > map.least, "[heat map] '", map.title, "': the scale from ", map.least,
         " to ", map.greatest, " is empty");
 }
 
-bool visible(const HeatMap& map, size_t cell) { return map.visible.empty() || map.visible[cell]; }
+bool visible(const HeatMap& map, size_t cell) {
+  return map.visible.empty() || map.visible[cell];
+}
 
 double row_sum(const HeatMap& map, size_t row) {
   double sum = 0;
@@ -65,8 +68,7 @@ struct Layout {
     font = std::clamp(cell * 0.8, 9.0, 13.0);
     upward_keys = widest(map.keys, font) > cell * every - 4;
     left = 22 + widest(map.queries, font) + 8;
-    top = (map.title.empty() ? 0 : 26) + 22 +
-          (upward_keys ? widest(map.keys, font) : font) + 8;
+    top = (map.title.empty() ? 0 : 26) + 22 + (upward_keys ? widest(map.keys, font) : font) + 8;
     sums = map.row_sums ? text_width("0.000", font) + 12 : 0;
     width = left + cell * static_cast<double>(map.keys.size()) + sums;
     width = std::max(width, text_width(map.title, 14) + 8);
@@ -82,8 +84,8 @@ void draw_cell(Svg& svg, const HeatMap& map, size_t i, double x, double y, doubl
   svg.rectangle(x, y, cell, cell, is_number ? colour(part) : "#d55e00");
   if (cell < 30) return;
   double size = std::min(12.0, cell * 0.34);
-  svg.text(x + cell / 2, y + cell / 2 + size * 0.36, formatted("%.2f", value),
-           Anchor::middle, size, part > 0.62 || !is_number ? "on-dark" : "on-light");
+  svg.text(x + cell / 2, y + cell / 2 + size * 0.36, formatted("%.2f", value), Anchor::middle,
+           size, part > 0.62 || !is_number ? "on-dark" : "on-light");
 }
 
 void draw_map(Svg& svg, const HeatMap& map, const Layout& at, double x, double y, double least,
@@ -91,9 +93,10 @@ void draw_map(Svg& svg, const HeatMap& map, const Layout& at, double x, double y
   size_t rows = map.queries.size(), columns = map.keys.size();
   double left = x + at.left, top = y + at.top, right = left + at.cell * double(columns);
   if (!map.title.empty()) svg.text(x, y + 14, map.title, Anchor::start, 14, "strong");
-  svg.text((left + right) / 2, y + (map.title.empty() ? 12 : 38), map.key_label, Anchor::middle, 12,
-           "faint");
-  svg.upward_text(x + 12, top + at.cell * double(rows) / 2, map.query_label, Anchor::middle, 12, "faint");
+  svg.text((left + right) / 2, y + (map.title.empty() ? 12 : 38), map.key_label, Anchor::middle,
+           12, "faint");
+  svg.upward_text(x + 12, top + at.cell * double(rows) / 2, map.query_label, Anchor::middle, 12,
+                  "faint");
 
   for (size_t k = 0; k < columns; k += at.every) {
     double centre = left + at.cell * (double(k) + 0.5);
@@ -102,15 +105,15 @@ void draw_map(Svg& svg, const HeatMap& map, const Layout& at, double x, double y
     else
       svg.text(centre, top - 7, map.keys[k], Anchor::middle, at.font);
   }
-  if (map.row_sums)
-    svg.text(right + at.sums, top - 7, "sum", Anchor::end, at.font, "faint");
+  if (map.row_sums) svg.text(right + at.sums, top - 7, "sum", Anchor::end, at.font, "faint");
   for (size_t q = 0; q < rows; ++q) {
-    double cell_top = top + at.cell * double(q), baseline = cell_top + at.cell / 2 + at.font * 0.36;
+    double cell_top = top + at.cell * double(q),
+           baseline = cell_top + at.cell / 2 + at.font * 0.36;
     if (q % at.every == 0) {
       svg.text(left - 8, baseline, map.queries[q], Anchor::end, at.font);
       if (map.row_sums)
-        svg.text(right + at.sums, baseline, formatted("%.3f", row_sum(map, q)),
-                 Anchor::end, at.font, "faint");
+        svg.text(right + at.sums, baseline, formatted("%.3f", row_sum(map, q)), Anchor::end,
+                 at.font, "faint");
     }
     for (size_t k = 0; k < columns; ++k)
       draw_cell(svg, map, q * columns + k, left + at.cell * double(k), cell_top, at.cell, least,
@@ -135,8 +138,8 @@ bool hides(const HeatMap& map) {
   return std::find(map.visible.begin(), map.visible.end(), false) != map.visible.end();
 }
 
-// The keys above the map, two columns each: one of up to two columns is written across, a longer
-// one downwards, its last letter next to the map.
+// The keys above the map, two columns each: one of up to two columns is written across, a
+// longer one downwards, its last letter next to the map.
 std::string key_lines(const HeatMap& map, int indent) {
   std::vector<std::vector<std::string>> letters;
   size_t height = 1;
@@ -170,14 +173,16 @@ std::string as_svg(const std::vector<HeatMap>& maps, const std::string& title, i
     least = std::min(least, map.least), greatest = std::max(greatest, map.greatest);
     hidden = hidden || hides(map);
     layouts.emplace_back(map, maps.size() == 1 ? 460.0 : 240.0);
-    width = std::max(width, layouts.back().width), height = std::max(height, layouts.back().height);
+    width = std::max(width, layouts.back().width),
+    height = std::max(height, layouts.back().height);
   }
   int columns = std::min(across, static_cast<int>(maps.size()));
   int rows = (static_cast<int>(maps.size()) + across - 1) / across;
   constexpr double gap = 28, legend_height = 34, legend_width = 230;
   double top = title.empty() ? margin : margin + 34;
-  double page_width = std::max({columns * (width + gap) - gap, legend_width,
-                                text_width(title, 16) + 8}) + 2 * margin;
+  double page_width =
+      std::max({columns * (width + gap) - gap, legend_width, text_width(title, 16) + 8}) +
+      2 * margin;
   double page_height = top + rows * (height + gap) + legend_height + margin - 8;
 
   Svg svg(page_width, page_height, title.empty() ? maps[0].title : title);
@@ -196,16 +201,20 @@ std::string as_text(const HeatMap& map) {
   static const char* const shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
   size_t keys = map.keys.size();
   int label_width = columns(map.query_label);
-  for (const std::string& query : map.queries) label_width = std::max(label_width, columns(query));
+  for (const std::string& query : map.queries)
+    label_width = std::max(label_width, columns(query));
   std::string text = map.title.empty() ? "" : map.title + "\n";
   text += key_lines(map, label_width);
   for (size_t q = 0; q < map.queries.size(); ++q) {
     text += pad_left(map.queries[q], label_width) + " ";
     for (size_t k = 0; k < keys; ++k) {
       double value = map.values[q * keys + k], part = shade(value, map.least, map.greatest);
-      if (!visible(map, q * keys + k)) text += "╱╱";
-      else if (value != value) text += "??";
-      else text += shades[std::min(4, static_cast<int>(part * 5))];
+      if (!visible(map, q * keys + k))
+        text += "╱╱";
+      else if (value != value)
+        text += "??";
+      else
+        text += shades[std::min(4, static_cast<int>(part * 5))];
     }
     text += map.row_sums ? formatted("  %.3f\n", row_sum(map, q)) : "\n";
   }

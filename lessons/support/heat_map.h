@@ -1,6 +1,6 @@
 // Attention as a picture: rows are queries, columns are keys, a darker cell is a larger weight.
-// What a query may not see is hatched, and the sum of each row stands beside it. The data first,
-// the drawing second: the same map as an SVG and in the terminal.
+// What a query may not see is hatched, and the sum of each row stands beside it. The data
+// first, the drawing second: the same map as an SVG and in the terminal.
 #pragma once
 #include <string>
 #include <vector>

@@ -90,7 +90,8 @@ std::string as_svg(const LineChart& chart) {
   Svg svg(page_width, page_height, chart.title);
   svg.text(margin, 30, chart.title, Anchor::start, 16, "strong");
   double top = 46 + draw_legend(svg, chart, 42);
-  Ticks y_ticks(range.y.least, range.y.greatest, 6), x_ticks(range.x.least, range.x.greatest, 9);
+  Ticks y_ticks(range.y.least, range.y.greatest, 6),
+      x_ticks(range.x.least, range.x.greatest, 9);
 
   double label_width = 0;
   for (int i = 0; i < y_ticks.count; ++i)

@@ -1,4 +1,5 @@
-// Curves: the data first, the drawing second. The same chart as an SVG, in the terminal, as CSV.
+// Curves: the data first, the drawing second. The same chart as an SVG, in the terminal, as
+// CSV.
 #pragma once
 #include <optional>
 #include <string>
@@ -14,8 +15,8 @@ struct Series {
 
 struct LineChart {
   std::string title, x_label, y_label;
-  std::vector<Series> series;                // up to 7 look different
-  std::optional<double> least_y, greatest_y; // the y axis reaches at least so far
+  std::vector<Series> series;                 // up to 7 look different
+  std::optional<double> least_y, greatest_y;  // the y axis reaches at least so far
 };
 
 std::string as_svg(const LineChart& chart);

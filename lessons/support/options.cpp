@@ -70,14 +70,16 @@ Options::Options(std::string program, std::string summary, CommonSettings& commo
   if (common.out.empty()) common.out = "build/figures/" + this->program;
   if (common.threads == 0) common.threads = get_num_threads();
   add("--seed", common.seed, {0, 0xFFFFFFFF}, "where the random numbers start");
-  add("--threads", common.threads, {1, 256}, "threads to compute with; no number depends on it");
+  add("--threads", common.threads, {1, 256},
+      "threads to compute with; no number depends on it");
   add("--out", common.out, "DIR", "directory for figures and curves");
 }
 
 void Options::add(const std::string& name, int& value, Range<int> range,
                   const std::string& help) {
   options.push_back({name, "N", help, "a whole number from ",
-                     formatted("%d to %d", range.least, range.most), formatted("%d", value), setter(value, range.least, range.most)});
+                     formatted("%d to %d", range.least, range.most), formatted("%d", value),
+                     setter(value, range.least, range.most)});
 }
 
 void Options::add(const std::string& name, uint64_t& value, Range<uint64_t> range,
@@ -85,14 +87,15 @@ void Options::add(const std::string& name, uint64_t& value, Range<uint64_t> rang
   using Printed = unsigned long long;
   options.push_back({name, "N", help, "a whole number from ",
                      formatted("%llu to %llu", Printed(range.least), Printed(range.most)),
-                     formatted("%llu", Printed(value)), setter(value, range.least, range.most)});
+                     formatted("%llu", Printed(value)),
+                     setter(value, range.least, range.most)});
 }
 
 void Options::add(const std::string& name, double& value, Range<double> range,
                   const std::string& help) {
   options.push_back({name, "X", help, "a number from ",
-                     formatted("%g to %g", range.least, range.most),
-                     formatted("%g", value), setter(value, range.least, range.most)});
+                     formatted("%g to %g", range.least, range.most), formatted("%g", value),
+                     setter(value, range.least, range.most)});
 }
 
 void Options::add(const std::string& name, std::string& value, const std::string& placeholder,
@@ -175,9 +178,7 @@ bool Options::parse(int argc, char** argv) {
 void Options::prepare_out() {
   try {
     make_writable_directory(common.out);
-  } catch (const Error& error) {
-    refuse("--out " + common.out + ": " + error.what());
-  }
+  } catch (const Error& error) { refuse("--out " + common.out + ": " + error.what()); }
 }
 
 std::string Options::help() const {

@@ -36,12 +36,18 @@ path { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: roun
 std::string escaped(const std::string& text) {
   std::string result;
   for (const std::string& c : characters(text)) {
-    if (c == "&") result += "&amp;";
-    else if (c == "<") result += "&lt;";
-    else if (c == ">") result += "&gt;";
-    else if (c == "\"") result += "&quot;";
-    else if (c.size() > 1 || static_cast<unsigned char>(c[0]) >= 0x20) result += c;
-    else result += ' ';  // XML has no place for control characters
+    if (c == "&")
+      result += "&amp;";
+    else if (c == "<")
+      result += "&lt;";
+    else if (c == ">")
+      result += "&gt;";
+    else if (c == "\"")
+      result += "&quot;";
+    else if (c.size() > 1 || static_cast<unsigned char>(c[0]) >= 0x20)
+      result += c;
+    else
+      result += ' ';  // XML has no place for control characters
   }
   return result;
 }
@@ -55,7 +61,9 @@ Svg::Svg(double width, double height, const std::string& title)
 
 void Svg::put_text(const std::string& position, const std::string& words, Anchor anchor,
                    double size, const std::string& css_class) {
-  const char* name = anchor == Anchor::start ? "start" : anchor == Anchor::middle ? "middle" : "end";
+  const char* name = anchor == Anchor::start    ? "start"
+                     : anchor == Anchor::middle ? "middle"
+                                                : "end";
   body += formatted("<text %s text-anchor=\"%s\" font-size=\"%g\" class=\"%s\">%s</text>\n",
                     position.c_str(), name, size, css_class.c_str(), escaped(words).c_str());
 }
@@ -67,13 +75,13 @@ void Svg::text(double x, double y, const std::string& words, Anchor anchor, doub
 
 void Svg::upward_text(double x, double y, const std::string& words, Anchor anchor, double size,
                       const std::string& css_class) {
-  put_text(formatted("transform=\"translate(%.1f %.1f) rotate(-90)\"", x, y), words, anchor, size,
-           css_class);
+  put_text(formatted("transform=\"translate(%.1f %.1f) rotate(-90)\"", x, y), words, anchor,
+           size, css_class);
 }
 
 void Svg::line(double x1, double y1, double x2, double y2, const std::string& css_class) {
-  body += formatted("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1,
-                    y1, x2, y2, css_class.c_str());
+  body += formatted("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n",
+                    x1, y1, x2, y2, css_class.c_str());
 }
 
 void Svg::path(const std::string& points, const std::string& css_class) {
@@ -81,8 +89,9 @@ void Svg::path(const std::string& points, const std::string& css_class) {
 }
 
 void Svg::rectangle(double x, double y, double w, double h, const std::string& fill) {
-  body += formatted("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n",
-                    x, y, w, h, fill.c_str());
+  body +=
+      formatted("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", x,
+                y, w, h, fill.c_str());
 }
 
 std::string Svg::finish() const {
@@ -90,8 +99,10 @@ std::string Svg::finish() const {
   return "<svg xmlns=\"http://www.w3.org/2000/svg\" " + size +
          formatted(" viewBox=\"0 0 %.0f %.0f\" role=\"img\">\n", width, height) + "<title>" +
          escaped(title) + "</title>\n" + style +
-         formatted("<rect class=\"page\" x=\"0.5\" y=\"0.5\" width=\"%.0f\" height=\"%.0f\" "
-                   "rx=\"6\"/>\n", width - 1, height - 1) +
+         formatted(
+             "<rect class=\"page\" x=\"0.5\" y=\"0.5\" width=\"%.0f\" height=\"%.0f\" "
+             "rx=\"6\"/>\n",
+             width - 1, height - 1) +
          body + "</svg>\n";
 }
 
@@ -116,7 +127,7 @@ Ticks::Ticks(double least, double greatest, int most) {
 
 std::string Ticks::label(int i) const {
   double value = at(i);
-  if (value < step / 2 && value > -step / 2) return "0";
+  if (value < step / 2 && value > -step / 2) value = 0;  // not 1e-17, not -0
   if (value >= 1e6 || value <= -1e6 || step < 1e-5) return formatted("%.6g", value);
   int decimals = 0;
   for (double unit = 1; unit > step * 1.000001; unit /= 10) ++decimals;

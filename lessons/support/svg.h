@@ -30,8 +30,8 @@ class Svg {
   std::string finish() const;  // the whole file
 
  private:
-  void put_text(const std::string& position, const std::string& words, Anchor anchor, double size,
-                const std::string& css_class);
+  void put_text(const std::string& position, const std::string& words, Anchor anchor,
+                double size, const std::string& css_class);
 
   double width, height;
   std::string title, body;

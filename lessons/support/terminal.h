@@ -10,8 +10,8 @@ namespace heed {
 
 // printf and a newline. A progress bar on the screen makes way.
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...);
-void say();                             // an empty line
-void say_text(const std::string& text); // as it is: lines that end in newlines
+void say();                              // an empty line
+void say_text(const std::string& text);  // as it is: lines that end in newlines
 
 // Progress bar("training", epochs);
 // for (...) { ...; bar.step(); }          // the bar leaves the screen with its variable
