@@ -66,13 +66,15 @@ double gradcheck(const std::string& name, const Function& f, const std::vector<T
       double got = double(g[size_t(i)]), expected = difference(f, inputs, inputs[k], i, c);
       largest = std::max({largest, std::abs(got), std::abs(expected)});
       double error = std::abs(got - expected);
-      if (!(error <= worst.error)) worst = {error, got, expected, k, i};
+      if (error != error) error = INFINITY;  // a NaN is as wrong as can be, wherever it stands
+      if (error > worst.error) worst = {error, got, expected, k, i};
     }
   }
-  CHECK(worst.error <= tolerance * largest, "[gradcheck] ", name, ": the gradient of argument ",
-        worst.argument, ", shape ", inputs[worst.argument].shape(), ", at element ", worst.index,
-        " is ", worst.got, ", but differences give ", worst.expected, "\n  relative to the largest",
-        " gradient, ", largest, ", that is ", worst.error / largest, ", above ", tolerance);
+  bool close = std::isfinite(worst.error) && worst.error <= tolerance * largest;
+  CHECK(close, "[gradcheck] ", name, ": the gradient of argument ", worst.argument, ", shape ",
+        inputs[worst.argument].shape(), ", at element ", worst.index, " is ", worst.got,
+        ", but differences give ", worst.expected, "\n  relative to the largest gradient, ", largest,
+        ", that is ", worst.error / largest, ", above ", tolerance);
   return worst.error / largest;
 }
 
