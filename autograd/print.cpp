@@ -12,24 +12,36 @@ inline namespace HEED_PRECISION {
 namespace {
 
 constexpr int64_t THRESHOLD = 1000, EDGE = 3;  // above so many numbers, only the edges are shown
-constexpr size_t LINE = 80;                    // characters
+constexpr size_t LINE = 80, INDENT = 7;        // characters; the length of "tensor("
 
-// One format for all numbers of a tensor.
+// One format for all numbers of a tensor, chosen as PyTorch's _tensor_str.py does.
 struct Format {
-  bool whole = true;       // all are integers: 1., 2.
+  bool whole = true;  // all are integers: 1., 2.
   bool scientific = false;
-  size_t width = 0;
+  size_t width = 1;
+
+  explicit Format(const std::vector<Scalar>& numbers) {
+    double smallest = INFINITY, largest = 0;
+    auto counts = [](Scalar x) { return std::isfinite(x) && x != 0; };
+    for (Scalar x : numbers) {
+      if (!counts(x)) continue;
+      double size = std::abs(double(x));
+      smallest = std::min(smallest, size);
+      largest = std::max(largest, size);
+      whole &= size > 0x1p53 || size == double(int64_t(size));
+    }
+    if (largest > 0) scientific = largest / smallest > 1000 || largest > 1e8 || smallest < 1e-4;
+    for (Scalar x : numbers)  // zeros, infinities and NaN may stick out
+      if (counts(x)) width = std::max(width, (*this)(x).size());
+  }
 
   std::string operator()(Scalar x) const {
-    char text[512];
+    char text[400];  // the largest double has 309 digits
     if (!std::isfinite(x)) {
       std::snprintf(text, sizeof text, "%s", x != x ? "nan" : x > 0 ? "inf" : "-inf");
-    } else if (scientific) {
-      std::snprintf(text, sizeof text, "%.4e", double(x));
-    } else if (whole) {
-      std::snprintf(text, sizeof text, "%.0f.", double(x));
     } else {
-      std::snprintf(text, sizeof text, "%.4f", double(x));
+      const char* format = scientific ? "%.4e" : whole ? "%.0f." : "%.4f";
+      std::snprintf(text, sizeof text, format, double(x));
     }
     std::string result = text;
     if (result.size() < width) result.insert(0, width - result.size(), ' ');
@@ -37,26 +49,7 @@ struct Format {
   }
 };
 
-Format choose_format(const std::vector<Scalar>& numbers) {
-  Format format;
-  double smallest = INFINITY, largest = 0;
-  for (Scalar x : numbers) {
-    if (!std::isfinite(x) || x == 0) continue;
-    smallest = std::min(smallest, std::abs(double(x)));
-    largest = std::max(largest, std::abs(double(x)));
-    if (x != std::nearbyint(x)) format.whole = false;
-  }
-  if (largest > 0) {
-    bool spread = largest / smallest > 1000 || largest > 1e8;
-    format.scientific = format.whole ? spread : spread || smallest < 1e-4;
-  }
-  for (Scalar x : numbers) format.width = std::max(format.width, format(x).size());
-  return format;
-}
-
-// What is shown: the edges of every dimension, or all of it.
-bool is_long(const Tensor& x) { return x.numel() > THRESHOLD; }
-
+// The numbers that are shown: the edges of every dimension, or all.
 void collect(const Tensor& x, bool edges, std::vector<Scalar>& numbers) {
   if (x.dim() == 0) return numbers.push_back(*x.data());
   int64_t n = x.shape()[0];
@@ -102,31 +95,33 @@ std::string block(const Tensor& x, bool edges, const Format& format, size_t inde
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const Tensor& x) {
-  if (!x.defined()) return out << "tensor(undefined)";
-  NoGrad guard;
-  std::vector<Scalar> numbers;
-  collect(x, is_long(x), numbers);
-  out << "tensor(";
-  if (x.numel() == 0) {
-    out << "[]";
-    if (x.dim() > 1) out << ", size=" << x.shape();
-  } else {
-    out << block(x, is_long(x), choose_format(numbers), 7);
-  }
-  if (sizeof(Scalar) == 8) out << ", dtype=float64";
-  if (!x.is_leaf()) {
-    out << ", grad_fn=<" << x.node()->name << ">";
-  } else if (x.requires_grad()) {
-    out << ", requires_grad=True";
-  }
-  return out << ")";
-}
+std::ostream& operator<<(std::ostream& out, const Tensor& x) { return out << to_string(x); }
 
 std::string to_string(const Tensor& x) {
-  std::ostringstream out;
-  out << x;
-  return out.str();
+  if (!x.defined()) return "tensor(undefined)";
+  NoGrad guard;
+  std::string text = "tensor(";
+  std::vector<Scalar> numbers;
+  bool edges = x.numel() > THRESHOLD;
+  collect(x, edges, numbers);
+  text += x.numel() == 0 ? "[]" : block(x, edges, Format(numbers), INDENT);
+  // More about it goes on the same line if there is room, by PyTorch's count.
+  size_t used = text.size() - (text.rfind('\n') + 1) + 2;
+  auto add = [&](const std::string& more) {
+    bool fits = used + more.size() + 2 <= LINE;
+    text += fits ? ", " + more : ",\n" + std::string(INDENT, ' ') + more;
+    used = more.size() + (fits ? used + 2 : INDENT);
+  };
+  std::ostringstream size;
+  size << "size=" << x.shape();
+  if (x.numel() == 0 && x.dim() != 1) add(size.str());
+  if (sizeof(Scalar) == 8) add("dtype=float64");
+  if (!x.is_leaf()) {
+    add("grad_fn=<" + std::string(x.node()->name) + ">");
+  } else if (x.requires_grad()) {
+    add("requires_grad=True");
+  }
+  return text + ")";
 }
 
 }  // namespace HEED_PRECISION

@@ -80,7 +80,9 @@ bool is_block(const Tensor& x, DimSet dims, int64_t& outer, int64_t& rows, int64
   return x.is_contiguous() && columns > 1;
 }
 
-Tensor sum_over(const Tensor& x, DimSet dims, bool keepdim) {
+// y = sum x / divisor, recorded under the name of the operation that it is for
+Tensor sum_over(const char* op, const Tensor& x, DimSet dims, bool keepdim,
+                Scalar divisor = 1) {
   Shape kept = kept_shape(x.shape(), dims);
   Tensor y = empty(keepdim ? kept : dropped_shape(x.shape(), dims));
   Scalar* out = y.mutable_data();
@@ -99,24 +101,27 @@ Tensor sum_over(const Tensor& x, DimSet dims, bool keepdim) {
       for (int64_t i = begin; i < end; ++i) out[i] = simd::sum16(in + i * n, n);
     });
   }
-  return record("sum", std::move(y), inputs(x), saved(),
-                [kept, shape = x.shape()](const Tensor& g, GradOf dx) {
-                  dx += g.view(kept).expand(shape);
+  if (divisor != 1)
+    for (int64_t i = 0; i < y.numel(); ++i) out[i] /= divisor;
+  return record(op, std::move(y), inputs(x), saved(),
+                [kept, divisor, shape = x.shape()](const Tensor& g, GradOf dx) {
+                  Tensor share = divisor == 1 ? g : g / double(divisor);
+                  dx += share.view(kept).expand(shape);
                 });
 }
 
-Tensor mean_over(const Tensor& x, DimSet dims, bool keepdim) {
+Tensor mean_over(const char* op, const Tensor& x, DimSet dims, bool keepdim) {
   int64_t n = reduced_count(x.shape(), dims);
-  CHECK(n > 0, "[mean] of no numbers: shape ", x.shape());
-  return sum_over(x, dims, keepdim) / double(n);
+  CHECK(n > 0, "[", op, "] of no numbers: shape ", x.shape());
+  return sum_over(op, x, dims, keepdim, Scalar(n));
 }
 
 Tensor var_over(const Tensor& x, DimSet dims, int correction, bool keepdim) {
   int64_t n = reduced_count(x.shape(), dims);
   CHECK(n > correction, "[var] of ", n, n == 1 ? " number" : " numbers", " divides by ", n, " - ",
         correction, "\n  correction = 0 gives the biased variance, which is defined for one");
-  Tensor centred = x - mean_over(x, dims, true);
-  return sum_over(centred * centred, dims, keepdim) / double(n - correction);
+  Tensor centred = x - mean_over("var", x, dims, true);
+  return sum_over("var", centred * centred, dims, keepdim, Scalar(n - correction));
 }
 
 Tensor max_over(const Tensor& x, DimSet dims, bool keepdim) {
@@ -131,15 +136,15 @@ Tensor max_over(const Tensor& x, DimSet dims, bool keepdim) {
                   // Which are the largest? NaN, as a difference of infinities, counts as equal.
                   Tensor below = x - y.view(kept) < 0;
                   Tensor ties = 1 - below;
-                  dx += ties * (g.view(kept) / sum_over(ties, dims, true));
+                  dx += ties * (g.view(kept) / sum_over("max", ties, dims, true));
                 });
 }
 
 }  // namespace
 
-Tensor sum(const Tensor& x) { return sum_over(x, all_dims("sum", x), false); }
+Tensor sum(const Tensor& x) { return sum_over("sum", x, all_dims("sum", x), false); }
 Tensor sum(const Tensor& x, Dims dims, bool keepdim) {
-  return sum_over(x, dim_set("sum", x, dims), keepdim);
+  return sum_over("sum", x, dim_set("sum", x, dims), keepdim);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
@@ -149,12 +154,12 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   int shift = x.dim() - shape.rank();
   for (int d = 0; d < x.dim(); ++d)
     if (d < shift || (shape[d - shift] == 1 && x.shape()[d] != 1)) dims.bits |= 1u << d;
-  return sum_over(x, dims, true).view(shape);
+  return sum_over("sum_to", x, dims, true).view(shape);
 }
 
-Tensor mean(const Tensor& x) { return mean_over(x, all_dims("mean", x), false); }
+Tensor mean(const Tensor& x) { return mean_over("mean", x, all_dims("mean", x), false); }
 Tensor mean(const Tensor& x, Dims dims, bool keepdim) {
-  return mean_over(x, dim_set("mean", x, dims), keepdim);
+  return mean_over("mean", x, dim_set("mean", x, dims), keepdim);
 }
 
 Tensor var(const Tensor& x, int correction) {
