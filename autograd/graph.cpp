@@ -31,10 +31,6 @@ void check_finite(const char* op, const char* what, const Tensor& y) {
 }
 
 // ---- gradients arrive
-static Tensor dense(const Ref<Storage>& storage, const Shape& shape) {
-  return Tensor(storage, 0, shape, contiguous_strides(shape));
-}
-
 static void add_dense(Scalar* __restrict sum, const Scalar* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) sum[i] += x[i];
 }
@@ -46,7 +42,7 @@ void accumulate(Node& node, Tensor dx) {
   if (!node.grad) {
     // A node that passes it on may share what others hold, for nobody changes what is shared.
     if (whole && (!node.keeps_grad || dx.storage().unique())) {
-      node.grad = dx.storage();
+      node.grad = dx.take_storage();
     } else {
       node.grad = dx.detach().clone().storage();
     }
@@ -54,7 +50,7 @@ void accumulate(Node& node, Tensor dx) {
     add_dense(node.grad->data(), dx.data(), dx.numel());
     ++node.grad->version;
   } else {
-    node.grad = (dense(node.grad, node.shape) + dx).storage();
+    node.grad = (Tensor(node.grad, node.shape) + dx).storage();
   }
 }
 
@@ -65,7 +61,7 @@ Tensor& Tensor::requires_grad_(bool wanted) {
         node_->name, "\n  detach() gives the same numbers outside the graph");
   if (!node_) {
     if (!wanted) return *this;
-    node_ = Ref<Node>(new Node("leaf", shape_, true));
+    node_ = Ref<Node>::adopt(new Node("leaf", shape_, true));
   }
   node_->requires_grad = wanted;
   return *this;
@@ -73,7 +69,7 @@ Tensor& Tensor::requires_grad_(bool wanted) {
 
 Tensor Tensor::grad() const {
   if (!node_ || !node_->grad) return {};
-  return dense(node_->grad, node_->shape);
+  return Tensor(node_->grad, node_->shape);
 }
 
 void Tensor::zero_grad() const {
@@ -104,7 +100,7 @@ struct Order {
       } else {
         Node* done = std::exchange(path, path->above);
         done->link = std::move(first);
-        first = Ref<Node>(done);
+        first = Ref<Node>::share(done);
       }
     }
   }
@@ -132,8 +128,8 @@ struct Order {
   static void leave(Node& node) {
     if (!node.keeps_grad) node.grad = {};
     if (!node.earlier) return;
-    Tensor before = dense(std::exchange(node.earlier, {}), node.shape);
-    node.grad = (node.grad ? before + dense(node.grad, node.shape) : before).storage();
+    Tensor before = Tensor(std::exchange(node.earlier, {}), node.shape);
+    node.grad = (node.grad ? before + Tensor(node.grad, node.shape) : before).storage();
   }
 };
 
@@ -167,7 +163,8 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   while (order.first) {
     Node& node = *order.first;
     if (watch.on) watched_step = node.name;
-    if (node.grad) node.backward(dense(node.grad, node.shape));
+    if (node.grad)
+      node.backward(Tensor(node.keeps_grad ? node.grad : std::move(node.grad), node.shape));
     if (!retain_graph) {
       node.release();
       node.released = true;

@@ -60,11 +60,11 @@ const inline Tensor nothing;  // in saved(): for this call, backward does not ne
 struct Saved {
   Tensor value;
   uint32_t version = 0;
-  void keep(const Tensor& x) {
-    if (!x.defined()) return;
-    value = x.detach();
-    version = x.version();
-  }
+
+  Saved() = default;
+  explicit Saved(const Tensor& x)
+      : value(x.storage(), x.offset(), x.shape(), x.strides()),
+        version(x.defined() ? x.version() : 0) {}
   void check(const char* op) const {
     CHECK(!value.defined() || value.version() == version, "[backward] ", op,
           " needs a tensor of shape ", value.shape(), " that was changed in place since\n",
@@ -72,13 +72,27 @@ struct Saved {
   }
 };
 
+// The node of an input that wants a gradient.
+inline Ref<Node> edge_to(const Tensor& x) { return x.requires_grad() ? x.node() : Ref<Node>(); }
+
 template <size_t N, size_t M, class F> struct Recorded final : Node {
   std::array<Ref<Node>, N> in;
   std::array<Saved, M> kept;
   std::optional<F> step;
 
-  Recorded(const char* name, const Shape& shape, F&& f)
-      : Node(name, shape, false), step(std::move(f)) {}
+  Recorded(const char* name, const Shape& shape, const Tensors<N>& inputs,
+           const Tensors<M>& saved, F&& f)
+      : Recorded(name, shape, inputs, saved, std::move(f), std::make_index_sequence<N>(),
+                 std::make_index_sequence<M>()) {}
+  template <size_t... I, size_t... J>
+  Recorded(const char* name, const Shape& shape, [[maybe_unused]] const Tensors<N>& inputs,
+           [[maybe_unused]] const Tensors<M>& saved, F&& f, std::index_sequence<I...>,
+           std::index_sequence<J...>)
+      : Node(name, shape, false),
+        in{edge_to(*inputs[I])...},
+        kept{Saved(*saved[J])...},
+        step(std::move(f)) {}
+
   std::span<Ref<Node>> inputs() override { return in; }
   void backward(const Tensor& g) override {
     for (const Saved& s : kept) s.check(name);
@@ -87,8 +101,8 @@ template <size_t N, size_t M, class F> struct Recorded final : Node {
     }(std::make_index_sequence<N>(), std::make_index_sequence<M>());
   }
   void release() override {
-    in = {};
-    kept = {};
+    for (Ref<Node>& node : in) node = {};
+    for (Saved& s : kept) s.value = {};
     step.reset();
   }
 };
@@ -107,12 +121,8 @@ Tensor record(const char* name, Tensor y, Tensors<N> inputs, Tensors<M> saved, F
   bool wanted = false;
   for (const Tensor* x : inputs) wanted |= x->requires_grad();
   if (!wanted || !grad_enabled) return y;
-  auto* node = new Recorded<N, M, F>(name, y.shape(), std::move(step));
-  Ref<Node> owner(node);
-  for (size_t i = 0; i < N; ++i)
-    if (inputs[i]->requires_grad()) node->in[i] = inputs[i]->node();
-  for (size_t i = 0; i < M; ++i) node->kept[i].keep(*saved[i]);
-  y.set_node(std::move(owner));
+  y.set_node(Ref<Node>::adopt(
+      new Recorded<N, M, F>(name, y.shape(), inputs, saved, std::move(step))));
   return y;
 }
 
@@ -140,9 +150,8 @@ Tensor record(const char* name, Tensor y, std::span<const Tensor> inputs, F step
   for (const Tensor& x : inputs) wanted |= x.requires_grad();
   if (!wanted || !grad_enabled) return y;
   auto* node = new Many(name, y.shape(), std::move(step));
-  Ref<Node> owner(node);
-  for (const Tensor& x : inputs) node->in.push_back(x.requires_grad() ? x.node() : Ref<Node>());
-  y.set_node(std::move(owner));
+  y.set_node(Ref<Node>::adopt(node));
+  for (const Tensor& x : inputs) node->in.push_back(edge_to(x));
   return y;
 }
 

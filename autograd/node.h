@@ -13,7 +13,7 @@ class Tensor;
 
 // The numbers follow this header in the same block.
 struct alignas(64) Storage {
-  std::atomic<int> refs{0};
+  std::atomic<int> refs{1};
   uint32_t version = 0;  // goes up whenever the numbers are changed
   size_t bytes = 0;      // of the whole block
 
@@ -23,7 +23,7 @@ struct alignas(64) Storage {
 };
 
 struct Node : Pooled {
-  std::atomic<int> refs{0};
+  std::atomic<int> refs{1};
   int next_input = 0;          // backward()'s place in inputs() on its way down,
   Node* above = nullptr;       // and the node that it came from
   uint64_t visited = 0;        // the last backward() that came here

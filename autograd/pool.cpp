@@ -44,9 +44,15 @@ struct Closer {
 };
 thread_local Closer closer;
 
-// Rounds `bytes` up to the size of its class and returns the class.
+// Rounds `bytes` up to the size of its class and returns the class: multiples of 64 up to 1024,
+// then four sizes a doubling.
 int size_class(size_t& bytes) {
-  size_t step = std::bit_floor(bytes > BOUNDARY ? bytes - 1 : BOUNDARY) / 4;
+  if (bytes <= 1024) {
+    size_t lines = (bytes + BOUNDARY - 1) / BOUNDARY;
+    bytes = lines * BOUNDARY;
+    return int(lines);
+  }
+  size_t step = std::bit_floor(bytes - 1) / 4;
   bytes = (bytes + step - 1) / step * step;
   return std::bit_width(step) * 4 + int(bytes / step) - 4;
 }

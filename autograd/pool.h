@@ -1,5 +1,5 @@
 // A recycler of memory blocks: a training step in steady state asks the system for nothing.
-// Blocks wait in free lists by size class, four classes a doubling. Each thread has lists of its
+// Blocks wait in free lists by size class. Each thread has lists of its
 // own; a block may be given back by another thread than took it.
 //
 // Off (every block comes from the system) when the library is built with -DHEED_NO_POOL, as it is

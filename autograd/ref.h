@@ -1,5 +1,5 @@
-// A counted reference to an object that counts for itself: `std::atomic<int> refs` and
-// `static void destroy(T*)`. One word, one allocation, and handles may cross threads.
+// A counted reference to an object that counts for itself: `std::atomic<int> refs`, which starts
+// at 1, and `static void destroy(T*)`. One word, one allocation, and handles may cross threads.
 #pragma once
 #include <atomic>
 #include <utility>
@@ -9,17 +9,26 @@ namespace heed {
 template <class T> class Ref {
  public:
   Ref() = default;
-  explicit Ref(T* object) : object_(object) {
-    if (object_) object_->refs.fetch_add(1, std::memory_order_relaxed);
+  // Takes over a new object's first count.
+  static Ref adopt(T* object) {
+    Ref ref;
+    ref.object_ = object;
+    return ref;
   }
-  Ref(const Ref& other) : Ref(other.object_) {}
+  // One more reference to an object that others hold.
+  static Ref share(T* object) {
+    if (object) object->refs.fetch_add(1, std::memory_order_relaxed);
+    return adopt(object);
+  }
+  Ref(const Ref& other) : Ref(share(other.object_)) {}
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Ref& operator=(Ref other) noexcept {
     std::swap(object_, other.object_);
     return *this;
   }
   ~Ref() {
-    if (object_ && object_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+    // The only holder needs no atomic subtraction: nobody is left who could copy it meanwhile.
+    if (object_ && (unique() || object_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1))
       T::destroy(object_);
   }
 

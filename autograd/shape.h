@@ -25,13 +25,17 @@ class Shape {
   }
 
   int rank() const { return rank_; }
+  void set_rank(int rank) { rank_ = rank; }
   int64_t& operator[](int i) { return sizes_[i]; }
   int64_t operator[](int i) const { return sizes_[i]; }
   const int64_t* begin() const { return sizes_; }
   const int64_t* end() const { return sizes_ + rank_; }
   int64_t back() const { return sizes_[rank_ - 1]; }
   bool operator==(const Shape& other) const {
-    return rank_ == other.rank_ && std::equal(begin(), end(), other.begin());
+    if (rank_ != other.rank_) return false;
+    for (int i = 0; i < rank_; ++i)
+      if (sizes_[i] != other.sizes_[i]) return false;
+    return true;
   }
 
   // The same sizes with one more at `dim`, or with the one at `dim` taken out.
@@ -75,14 +79,19 @@ inline int64_t numel(const Shape& shape) {
   return n;
 }
 
-// Row-major strides: the last dimension's neighbours lie side by side.
-inline Strides contiguous_strides(const Shape& shape) {
-  Strides strides = shape;
+// Row-major strides: the last dimension's neighbours lie side by side. Written in place, since
+// strides that are made and then copied cost a small tensor some nanoseconds.
+inline void set_contiguous(Strides& strides, const Shape& shape) {
+  strides.set_rank(shape.rank());
   int64_t step = 1;
   for (int i = shape.rank() - 1; i >= 0; --i) {
     strides[i] = step;
     step *= shape[i];
   }
+}
+inline Strides contiguous_strides(const Shape& shape) {
+  Strides strides;
+  set_contiguous(strides, shape);
   return strides;
 }
 

@@ -16,7 +16,7 @@ Ref<Storage> Storage::make(int64_t count) {
 #ifdef HEED_TEST  // whoever reads a number that was never written is found out
   std::fill_n(storage->data(), count, Scalar(NAN));
 #endif
-  return Ref<Storage>(storage);
+  return Ref<Storage>::adopt(storage);
 }
 
 bool Tensor::is_contiguous() const {
@@ -129,7 +129,7 @@ Tensor Tensor::detach() const { return Tensor(storage_, offset_, shape_, strides
 
 // ---- factories
 Tensor empty(const Shape& shape) {
-  return Tensor(Storage::make(numel(shape)), 0, shape, contiguous_strides(shape));
+  return Tensor(Storage::make(numel(shape)), shape);
 }
 Tensor full(const Shape& shape, double value) {
   Tensor y = empty(shape);

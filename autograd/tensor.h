@@ -21,6 +21,10 @@ class Tensor {
   Tensor() = default;  // undefined: no shape, no numbers
   Tensor(Ref<Storage> storage, int64_t offset, const Shape& shape, const Strides& strides)
       : storage_(std::move(storage)), offset_(offset), shape_(shape), strides_(strides) {}
+  Tensor(Ref<Storage> storage, const Shape& shape)  // row-major from the first number on
+      : storage_(std::move(storage)), shape_(shape) {
+    set_contiguous(strides_, shape_);
+  }
 
   // ---- what it is
   bool defined() const { return bool(storage_); }
@@ -80,6 +84,7 @@ class Tensor {
   const Ref<Node>& node() const { return node_; }
   void set_node(Ref<Node> node) { node_ = std::move(node); }
   const Ref<Storage>& storage() const { return storage_; }
+  Ref<Storage> take_storage() { return std::move(storage_); }  // leaves this undefined
 
  private:
   Tensor with(const Shape& shape, const Strides& strides, int64_t offset) const;
