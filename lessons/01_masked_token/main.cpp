@@ -193,8 +193,9 @@ static void compare_encodings(const Settings& settings, Checks& checks) {
           right.mean(), right.least, right.most, loss.mean());
       if (!settings.claims || seq_len != 10) continue;
       if (encoding == Encoding::numbers)
-        checks.check(right.least >= 63 && right.most <= 76,
-                     "letters as numbers: between 63 and 76 %% right in every seed");
+        // PyTorch itself, seeds 0-23: 59.2 to 70.4. The figure swings by ten from epoch to epoch.
+        checks.check(right.least >= 55 && right.most <= 76,
+                     "letters as numbers: between 55 and 76 %% right in every seed");
       if (encoding == Encoding::one_hot)
         checks.check(right.least == 100, "one-hot letters: 100 %% right in every seed");
     }
