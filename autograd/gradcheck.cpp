@@ -7,12 +7,14 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-// f's result under a generator that is always in the same state, which is put back afterwards.
+// What f changes is put back, even if f throws: here the generator, which so is in the same state
+// at every call.
 Tensor call(const Function& f, const std::vector<Tensor>& inputs) {
-  Generator before = default_generator();
-  Tensor y = f(inputs);
-  default_generator() = before;
-  return y;
+  struct PutBack {
+    Generator before = default_generator();
+    ~PutBack() { default_generator() = before; }
+  } put_back;
+  return f(inputs);
 }
 
 // dL/d(number i of x) from four values of L around it; the error falls with the fourth power of
@@ -20,16 +22,19 @@ Tensor call(const Function& f, const std::vector<Tensor>& inputs) {
 double difference(const Function& f, const std::vector<Tensor>& inputs, Tensor x, int64_t i,
                   const Tensor& c) {
   constexpr double STEP = 3e-4;
-  const Scalar centre = x.data()[i];
+  struct PutBack {
+    Scalar& number;
+    Scalar before = number;
+    ~PutBack() { number = before; }
+  } put_back{x.mutable_data()[i]};
   auto L = [&](double move) {
-    x.mutable_data()[i] = Scalar(centre + move);
+    x.mutable_data()[i] = Scalar(put_back.before + move);
     std::vector<Scalar> y = call(f, inputs).to_vector();
     double sum = 0;
     for (size_t k = 0; k < y.size(); ++k) sum += double(c.data()[k]) * double(y[k]);
     return sum;
   };
   double near = L(STEP) - L(-STEP), far = L(2 * STEP) - L(-2 * STEP);
-  x.mutable_data()[i] = centre;
   return (8 * near - far) / (12 * STEP);
 }
 
