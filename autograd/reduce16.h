@@ -21,12 +21,32 @@ template <class T> struct Sixteen {
   }
 };
 
-template <class T, class Op> ALWAYS_INLINE T fold(const Sixteen<T>& sixteen, Op op) {
-  T p[16];
-  __builtin_memcpy(p, sixteen.part, sizeof p);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) p[i] = op(p[i], p[i + half]);
-  return p[0];
+// Halves a vector until one number is left: v[i] with v[i + half].
+template <class V, class Op> ALWAYS_INLINE Element<V> fold_lanes(V v, Op op) {
+  using T = Element<V>;
+  if constexpr (sizeof(V) > 16) {
+    struct Halves { Vec<T, sizeof(V) / 2> low, high; };
+    Halves h = __builtin_bit_cast(Halves, v);
+    return fold_lanes(op(h.low, h.high), op);
+  } else {
+    T p[LANES<V>];
+    store(p, v);
+    for (int half = LANES<V> / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) p[i] = op(p[i], p[i + half]);
+    return p[0];
+  }
+}
+template <class T, class Op> ALWAYS_INLINE T fold(Sixteen<T> sixteen, Op op) {
+  for (int half = sixteen.COUNT / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j)
+      sixteen.part[j] = op(sixteen.part[j], sixteen.part[j + half]);
+  return fold_lanes(sixteen.part[0], op);
+}
+
+// v with its lanes from `count` on replaced by `start`.
+template <class V> ALWAYS_INLINE V keep_first(V v, int64_t count, Element<V> start) {
+  static constexpr Element<V> NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return load<V>(NUMBERS) < Element<V>(count) ? v : all<V>(start);
 }
 
 // op over f(x[i]...) for i < n. The last elements are padded with zeros for f, and what f makes
@@ -44,9 +64,7 @@ ALWAYS_INLINE T reduce16(T start, int64_t n, Op op, F f, const X*... x) {
   for (; i + W <= n; i += W, ++j) sums.part[j] = op(sums.part[j], f(load<V>(x + i)...));
   if (i < n) {
     const int64_t left = n - i;
-    V v = f(load_first<V>(x + i, left)...);
-    for (int64_t lane = left; lane < W; ++lane) v[lane] = start;
-    sums.part[j] = op(sums.part[j], v);
+    sums.part[j] = op(sums.part[j], keep_first(f(load_first<V>(x + i, left)...), left, start));
   }
   return fold(sums, op);
 }
