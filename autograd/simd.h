@@ -43,11 +43,15 @@ template <class T, int Bytes> struct VectorOf {
 };
 template <class T, int Bytes = VECTOR_BYTES> using Vec = typename VectorOf<T, Bytes>::type;
 
-// How many vectors the CPU can hold in registers.
-#if defined(__AVX512F__) || defined(__aarch64__)
-inline constexpr int REGISTERS = 32;
+// The CPU's vector registers: how many, and how wide.
+#if defined(__AVX512F__)
+inline constexpr int REGISTERS = 32, REGISTER_BYTES = 64;
+#elif defined(__AVX__)
+inline constexpr int REGISTERS = 16, REGISTER_BYTES = 32;
+#elif defined(__aarch64__)
+inline constexpr int REGISTERS = 32, REGISTER_BYTES = 16;
 #else
-inline constexpr int REGISTERS = 16;
+inline constexpr int REGISTERS = 16, REGISTER_BYTES = 16;
 #endif
 
 template <class T> using WordOf = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
@@ -132,6 +136,17 @@ template <class V> ALWAYS_INLINE V sqrt(V x) {
     for (int i = 0; i < LANES<V>; ++i) x[i] = sqrt<Element<V>>(x[i]);
     return x;
   }
+}
+
+// Keeps v in a register from here on, where a compiler would rather read it from memory again.
+template <class V> ALWAYS_INLINE void hold(V& v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  if constexpr (sizeof(V) <= REGISTER_BYTES) asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  if constexpr (sizeof(V) <= REGISTER_BYTES) asm("" : "+w"(v));
+#endif
 }
 
 // ---- exp, log, tanh, sigmoid: within 2 units of the last place for every number ----
