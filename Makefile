@@ -33,7 +33,7 @@ VARIANT := $(filter-out $(DEFAULT_CXX),$(notdir $(CXX))) $(filter-out native,$(A
 B := build$(addprefix /,$(subst $(space),-,$(strip $(VARIANT))))
 
 # ---- Flags. -ffp-contract=off and never -ffast-math: the same bits from every build rest on it
-COMPILER := $(shell $(CXX) --version 2>/dev/null | head -n 1) $(shell $(CXX) -dumpmachine 2>/dev/null)
+COMPILER := $(shell $(CXX) --version 2>/dev/null | head -n 1; $(CXX) -dumpmachine 2>/dev/null)
 ON_ARM := $(filter aarch64-% arm64-%,$(COMPILER))
 CPU := $(if $(and $(ON_ARM),$(filter native,$(ARCH))),-mcpu=native,-march=$(ARCH))
 # -Wrestrict of g++ 12 cries wolf over std::string (its bug 105651).
@@ -44,14 +44,17 @@ COMPILE := $(CXX) -std=c++20 $(CPU) -ffp-contract=off -fno-math-errno -fno-trapp
            -pthread -I. -Ilayers $(SAFE) $(CPPFLAGS) $(CXXFLAGS)
 LINK := $(CXX) -pthread $(SAFE) $(CXXFLAGS) $(LDFLAGS)
 # Tests meet fresh storage full of NaN, and are built for a short wait: all but the kernels at -O1.
-TEST_OPT := $(if $(filter -O0,$(OPT)),-O0,-O1)
+LOW_OPT := $(if $(filter -O0,$(OPT)),-O0,-O1)
 TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 
 # ---- Sources
 # Free of the number type: compiled once. All others twice, for float and (-DHEED_DOUBLE) double.
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
                  autograd/pool.cpp autograd/safetensors.cpp
-KERNELS := autograd/gemm.cpp autograd/elementwise.cpp autograd/vector_math.cpp
+KERNELS := autograd/gemm.cpp autograd/elementwise.cpp
+# Where nobody waits for the program, a short wait for the compiler counts more: -O1 as well.
+COLD := autograd/print.cpp autograd/gradcheck.cpp autograd/safetensors.cpp \
+        layers/state_dict.cpp lessons/support/%.cpp
 
 SOURCES := $(wildcard autograd/*.cpp layers/*.cpp optim/*.cpp)
 PLAIN := $(filter $(PLAIN_SOURCES),$(SOURCES))
@@ -85,26 +88,29 @@ all: $(B)/libheed.a $(PROGRAMS)
 
 # One short line a command; V=1 shows the command itself.
 quiet = $(if $(V),,@echo '  $1' &&)
-level = $(if $(filter $(KERNELS),$<),$(OPT),$(TEST_OPT))
+level = $(if $(filter $(COLD),$<),$(LOW_OPT),$(OPT))
+test_level = $(if $(filter $(KERNELS),$<),$(OPT),$(LOW_OPT))
 
 # Rewritten only when a setting or the compiler changes; every object depends on it.
-SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(TEST_OPT) $(TEST_FLAGS) $(KERNELS)
+SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(LOW_OPT) $(TEST_FLAGS) $(KERNELS) $(COLD)
 $(B)/settings: FORCE
 	@mkdir -p $(@D); echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
 
 $(B)/obj/test/%.f32.o: %.cpp $(B)/settings
-	$(call quiet,$<  (tests))mkdir -p $(@D) && $(COMPILE) $(level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
+	$(call quiet,$<  (tests))mkdir -p $(@D) && \
+	  $(COMPILE) $(test_level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
 $(B)/obj/test/%.f64.o: %.cpp $(B)/settings
 	$(call quiet,$<  (tests, double))mkdir -p $(@D) && \
-	  $(COMPILE) $(level) $(TEST_FLAGS) -DHEED_DOUBLE -MMD -MP -c $< -o $@
+	  $(COMPILE) $(test_level) $(TEST_FLAGS) -DHEED_DOUBLE -MMD -MP -c $< -o $@
 $(B)/obj/test/%.o: %.cpp $(B)/settings
-	$(call quiet,$<  (tests))mkdir -p $(@D) && $(COMPILE) $(level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
+	$(call quiet,$<  (tests))mkdir -p $(@D) && \
+	  $(COMPILE) $(test_level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
 $(B)/obj/%.f32.o: %.cpp $(B)/settings
-	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(OPT) -MMD -MP -c $< -o $@
+	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(level) -MMD -MP -c $< -o $@
 $(B)/obj/%.f64.o: %.cpp $(B)/settings
-	$(call quiet,$<  (double))mkdir -p $(@D) && $(COMPILE) $(OPT) -DHEED_DOUBLE -MMD -MP -c $< -o $@
+	$(call quiet,$<  (double))mkdir -p $(@D) && $(COMPILE) $(level) -DHEED_DOUBLE -MMD -MP -c $< -o $@
 $(B)/obj/%.o: %.cpp $(B)/settings
-	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(OPT) -MMD -MP -c $< -o $@
+	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(level) -MMD -MP -c $< -o $@
 
 $(B)/libheed.a: $(LIBRARY)
 $(B)/libheed-test.a: $(TEST_LIBRARY)
@@ -148,7 +154,8 @@ TEST_PROGRAMS := $(B)/tests-$(T)-float \
 endif
 # What the tests that start other programs (lessons, compiler, make, nm) need to know.
 FOR_TESTS = HEED_BUILD='$(B)' HEED_COMPILE='$(CXX) -std=c++20 $(SAFE)' HEED_SANITIZE='$(SANITIZE)' \
-  HEED_MAKE='$(MAKE) -s --no-print-directory CXX=$(CXX) ARCH=$(ARCH) OPT=$(OPT) SANITIZE=$(SANITIZE)'
+  HEED_MAKE='$(MAKE) -s --no-print-directory CXX=$(CXX) ARCH=$(ARCH) OPT=$(OPT) \
+             SANITIZE=$(SANITIZE)'
 
 # Each program leaves its counts in a file; one that leaves none has crashed, which is a failure.
 test: $(TEST_PROGRAMS) $(if $(filter-out readme lessons build,$(T)),,all)
@@ -188,7 +195,8 @@ pkgconfig = printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'Name: $1' 'Description:
   'Version: 0.1' 'Cflags: -ffp-contract=off -pthread -I$${prefix}/include/heed$3' \
   'Libs: -L$${prefix}/lib -lheed -pthread' > '$(TARGET)/lib/pkgconfig/$1.pc'
 install: $(B)/libheed.a
-	@install -d $(addprefix '$(TARGET)'/,lib/pkgconfig $(sort $(dir $(addprefix include/heed/,$(HEADERS)))))
+	@for d in lib/pkgconfig $(sort $(dir $(HEADERS:%=include/heed/%))); do \
+	  install -d '$(TARGET)'/$$d; done
 	@for h in $(HEADERS); do install -m 644 $$h '$(TARGET)'/include/heed/$$h; done
 	@install -m 644 layers/heed.h '$(TARGET)/include/heed/heed.h'
 	@install -m 644 $(B)/libheed.a '$(TARGET)/lib/libheed.a'
