@@ -1,9 +1,10 @@
 // Lesson 01's training, step by step, against the document's own program in PyTorch 2.13.
-#include <doctest/doctest.h>
 #include <heed.h>
 #include "lessons/01_masked_token/alphabet.h"
 #include "lessons/support/batches.h"
 #include "tests/golden.h"
+#undef CHECK  // doctest's own from here on
+#include <doctest/doctest.h>
 
 using namespace heed;
 using namespace heed_tests;
