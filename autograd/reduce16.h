@@ -1,7 +1,7 @@
 // Reductions in the one order of this library: element i goes to partial result i mod 16, and
-// the sixteen are halved by p[i] + p[i + 8], p[i] + p[i + 4], ... down to one. The order depends
-// on the index along the summed axis only, so it is the same for every vector width, batch and
-// thread count, and zeros appended to a row do not change the bits of its sum.
+// the sixteen are halved by p[i] + p[i + 8], p[i] + p[i + 4], ... down to one. The order
+// depends on the index along the summed axis only, so it is the same for every vector width,
+// batch and thread count, and zeros appended to a row do not change the bits of its sum.
 //
 // Like simd.h, for library sources only. `f` below takes vectors: [](auto v) { return v * v; }.
 #pragma once
@@ -45,7 +45,8 @@ template <class T, class Op> ALWAYS_INLINE T fold(Sixteen<T> sixteen, Op op) {
 
 // v with its lanes from `count` on replaced by `start`.
 template <class V> ALWAYS_INLINE V keep_first(V v, int64_t count, Element<V> start) {
-  static constexpr Element<V> NUMBERS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  static constexpr Element<V> NUMBERS[16] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                             8, 9, 10, 11, 12, 13, 14, 15};
   return load<V>(NUMBERS) < Element<V>(count) ? v : all<V>(start);
 }
 
@@ -78,7 +79,9 @@ template <class T, class F, class... X>
 ALWAYS_INLINE T sum16_of(int64_t n, F f, const T* x, const X*... more) {
   return reduce16(T(0), n, PLUS, f, x, more...);
 }
-template <class T> ALWAYS_INLINE T sum16(const T* x, int64_t n) { return sum16_of(n, ITSELF, x); }
+template <class T> ALWAYS_INLINE T sum16(const T* x, int64_t n) {
+  return sum16_of(n, ITSELF, x);
+}
 
 // Sum of x[i] * y[i], product and sum rounded each.
 template <class T> ALWAYS_INLINE T dot16(const T* x, const T* y, int64_t n) {
@@ -97,7 +100,8 @@ template <class T> void sum16_rows(const T* x, int64_t n, int64_t stride, T* y, 
   alignas(64) T part[16][COLUMNS];
   for (int64_t at = 0; at < width; at += COLUMNS) {
     const int64_t columns = width - at < COLUMNS ? width - at : COLUMNS;
-    for (auto& row : part) for (int64_t j = 0; j < columns; ++j) row[j] = 0;
+    for (auto& row : part)
+      for (int64_t j = 0; j < columns; ++j) row[j] = 0;
     for (int64_t i = 0; i < n; ++i)
       map(part[i % 16], columns, PLUS, part[i % 16], x + i * stride + at);
     for (int half = 8; half > 0; half /= 2)

@@ -56,7 +56,7 @@ inline constexpr int REGISTERS = 16, REGISTER_BYTES = 16;
 
 template <class T> using WordOf = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
 
-// Element<V>: what V is made of. Bits<V>: the unsigned integer, or vector of them, for its bits.
+// Element<V>: what V is made of. Bits<V>: unsigned integers, one or a vector, for V's bits.
 template <class V> struct Traits {
   using Element = std::remove_reference_t<decltype(std::declval<V&>()[0])>;
   using Bits = Vec<WordOf<Element>, sizeof(V)>;
@@ -125,9 +125,7 @@ template <class V> ALWAYS_INLINE V fma(V a, V b, V c) {
 }
 
 // The larger one; NaN if either is NaN, as in PyTorch.
-template <class V> ALWAYS_INLINE V max(V a, V b) {
-  return ((a > b) | (a != a)) ? a : b;
-}
+template <class V> ALWAYS_INLINE V max(V a, V b) { return ((a > b) | (a != a)) ? a : b; }
 
 template <class V> ALWAYS_INLINE V sqrt(V x) {
   if constexpr (std::is_same_v<V, float>) return __builtin_sqrtf(x);

@@ -68,8 +68,9 @@ template <class F> double timed(int calls, F f) {
 
 // ---- The peers ----
 
-using Cblas = void (*)(int order, int ta, int tb, int m, int n, int k, float alpha, const float* a,
-                       int lda, const float* b, int ldb, float beta, float* c, int ldc);
+using Cblas = void (*)(int order, int ta, int tb, int m, int n, int k, float alpha,
+                       const float* a, int lda, const float* b, int ldb, float beta, float* c,
+                       int ldc);
 using Dnnl = int (*)(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha,
                      const float* a, int64_t lda, const float* b, int64_t ldb, float beta,
                      float* c, int64_t ldc);
@@ -105,7 +106,8 @@ Peer cblas_peer(std::string name, void* library) {
 Peer openblas_peer() {
   void* library = open_first({"libopenblas.so.0", "libopenblas.so"});
   if (library) {
-    if (auto kernel = reinterpret_cast<const char* (*)()>(dlsym(library, "openblas_get_config")))
+    if (auto kernel =
+            reinterpret_cast<const char* (*)()>(dlsym(library, "openblas_get_config")))
       std::printf("OpenBLAS: %s\n", kernel());
   }
   return cblas_peer("OpenBLAS", library);
@@ -114,7 +116,8 @@ Peer openblas_peer() {
 Peer blis_peer() {
   void* library = open_first({"libblis.so.4", "libblis.so"});
   if (library)
-    if (auto version = reinterpret_cast<const char* (*)()>(dlsym(library, "bli_info_get_version_str")))
+    if (auto version =
+            reinterpret_cast<const char* (*)()>(dlsym(library, "bli_info_get_version_str")))
       std::printf("BLIS: %s\n", version());
   return cblas_peer("BLIS", library);
 }
@@ -123,30 +126,39 @@ Peer onednn_peer() {
   void* library = open_first({"libdnnl.so.2", "libdnnl.so.3", "libdnnl.so"});
   auto f = reinterpret_cast<Dnnl>(library ? dlsym(library, "dnnl_sgemm") : nullptr);
   if (!f) return {"oneDNN", nullptr};
-  struct Version { int major, minor, patch; };
+  struct Version {
+    int major, minor, patch;
+  };
   if (auto version = reinterpret_cast<const Version* (*)()>(dlsym(library, "dnnl_version")))
     std::printf("oneDNN: %d.%d.%d\n", version()->major, version()->minor, version()->patch);
   return {"oneDNN", [f](const Shape& s, Operands& o, int calls) {
             return timed(calls, [&] {
               f(s.a_turned ? 'T' : 'N', s.b_turned ? 'T' : 'N', s.m, s.n, s.k, 1.f, o.a.data(),
-                s.a_turned ? s.m : s.k, o.b.data(), s.b_turned ? s.k : s.n, 0.f, o.c.data(), s.n);
+                s.a_turned ? s.m : s.k, o.b.data(), s.b_turned ? s.k : s.n, 0.f, o.c.data(),
+                s.n);
             });
           }};
 }
 
 Peer eigen_peer() {
 #ifdef HAVE_EIGEN
-  std::printf("Eigen: %d.%d.%d\n", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION);
+  std::printf("Eigen: %d.%d.%d\n", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION,
+              EIGEN_MINOR_VERSION);
   return {"Eigen", [](const Shape& s, Operands& o, int calls) {
             using Rows = Eigen::Matrix<float, -1, -1, Eigen::RowMajor>;
             using Columns = Eigen::Matrix<float, -1, -1, Eigen::ColMajor>;
-            Eigen::Map<Rows> a(o.a.data(), s.m, s.k), b(o.b.data(), s.k, s.n), c(o.c.data(), s.m, s.n);
+            Eigen::Map<Rows> a(o.a.data(), s.m, s.k), b(o.b.data(), s.k, s.n),
+                c(o.c.data(), s.m, s.n);
             Eigen::Map<Columns> at(o.a.data(), s.m, s.k), bt(o.b.data(), s.k, s.n);
             return timed(calls, [&] {
-              if (s.a_turned && s.b_turned) c.noalias() = at * bt;
-              else if (s.a_turned) c.noalias() = at * b;
-              else if (s.b_turned) c.noalias() = a * bt;
-              else c.noalias() = a * b;
+              if (s.a_turned && s.b_turned)
+                c.noalias() = at * bt;
+              else if (s.a_turned)
+                c.noalias() = at * b;
+              else if (s.b_turned)
+                c.noalias() = a * bt;
+              else
+                c.noalias() = a * b;
             });
           }};
 #else
@@ -188,7 +200,8 @@ Peer torch_peer() {
     return {"MKL", nullptr};
   std::printf("MKL: through PyTorch %s\n", version);
   return {"MKL", [ask, answer](const Shape& s, Operands&, int calls) {
-            std::fprintf(ask, "%d %d %d %d %d %d\n", s.m, s.n, s.k, s.a_turned, s.b_turned, calls);
+            std::fprintf(ask, "%d %d %d %d %d %d\n", s.m, s.n, s.k, s.a_turned, s.b_turned,
+                         calls);
             std::fflush(ask);
             double seconds = 1e9;
             return std::fscanf(answer, "%lf", &seconds) == 1 ? seconds : 1e9;
@@ -241,8 +254,8 @@ double peak() {
 }
 
 // A table of GFLOP/s; the last columns compare heed with the best peer and with the peak.
-void compare(const char* title, const std::vector<Peer>& peers, const std::vector<Shape>& shapes,
-             int rounds) {
+void compare(const char* title, const std::vector<Peer>& peers,
+             const std::vector<Shape>& shapes, int rounds) {
   std::printf("\n%s, GFLOP/s, best round (median)\n%-18s", title, "m x n x k");
   for (auto& p : peers) std::printf("%16s", p.name.c_str());
   std::printf("%12s%10s\n", "heed/best", "of peak");
@@ -256,14 +269,17 @@ void compare(const char* title, const std::vector<Peer>& peers, const std::vecto
     double rival = INFINITY;
     for (size_t p = 0; p < peers.size(); ++p) {
       if (p > 0) rival = std::min(rival, figures[p].best);
-      if (std::isinf(figures[p].best)) std::printf("%16s", "absent");
-      else std::printf("%8.1f (%5.1f)", s.operations() / figures[p].best * 1e-9,
-                       s.operations() / figures[p].median * 1e-9);
+      if (std::isinf(figures[p].best))
+        std::printf("%16s", "absent");
+      else
+        std::printf("%8.1f (%5.1f)", s.operations() / figures[p].best * 1e-9,
+                    s.operations() / figures[p].median * 1e-9);
     }
     const double ratio = rival / figures[0].best;
     log_sum += std::log(ratio);
     lowest = std::min(lowest, ratio);
-    std::printf("%12.2f%9.1f%%\n", ratio, 100 * s.operations() / figures[0].best * 1e-9 / peak());
+    std::printf("%12.2f%9.1f%%\n", ratio,
+                100 * s.operations() / figures[0].best * 1e-9 / peak());
     std::fflush(stdout);
   }
   std::printf("geometric mean of heed/best %.3f, lowest %.3f\n",
@@ -308,23 +324,43 @@ int main(int argc, char** argv) {
   auto wanted = [&](const char* what) {
     return argc == 1 || std::find(argv + 1, argv + argc, std::string(what)) != argv + argc;
   };
-  std::printf("CPU: %s\ncompiler: %s\nvectors: %d bytes\n", cpu().c_str(), __VERSION__, VECTOR_BYTES);
+  std::printf("CPU: %s\ncompiler: %s\nvectors: %d bytes\n", cpu().c_str(), __VERSION__,
+              VECTOR_BYTES);
   set_num_threads(1);
   const std::vector<Peer> peers = {heed_peer(),   openblas_peer(), blis_peer(),
                                    onednn_peer(), eigen_peer(),    torch_peer()};
   std::printf("peak: %.1f GFLOP/s\n", peak());
 
   if (wanted("squares"))
-    compare("Squares", peers, {{64, 64, 64}, {128, 128, 128}, {256, 256, 256}, {512, 512, 512}}, 15);
+    compare("Squares", peers, {{64, 64, 64}, {128, 128, 128}, {256, 256, 256}, {512, 512, 512}},
+            15);
   if (wanted("lessons"))
     compare("The lessons' shapes", peers,
-            {{10, 100, 10}, {10, 26, 100}, {100, 26, 10}, {8, 512, 512}, {64, 192, 96},
-             {704, 64, 64}, {4096, 64, 512}, {512, 512, 64}}, 15);
+            {{10, 100, 10},
+             {10, 26, 100},
+             {100, 26, 10},
+             {8, 512, 512},
+             {64, 192, 96},
+             {704, 64, 64},
+             {4096, 64, 512},
+             {512, 512, 64}},
+            15);
   if (wanted("transposed"))
-    transposed(peers, {{10, 100, 10}, {10, 26, 100}, {100, 10, 10}, {26, 100, 10}, {8, 512, 512},
-                       {64, 64, 64}, {64, 192, 96}, {704, 64, 64}, {256, 256, 256},
-                       {512, 512, 64}, {512, 512, 512}}, 9);
-  if (wanted("batch")) compare("Small products in a loop", peers, {{16, 16, 16}, {8, 8, 8}}, 15);
+    transposed(peers,
+               {{10, 100, 10},
+                {10, 26, 100},
+                {100, 10, 10},
+                {26, 100, 10},
+                {8, 512, 512},
+                {64, 64, 64},
+                {64, 192, 96},
+                {704, 64, 64},
+                {256, 256, 256},
+                {512, 512, 64},
+                {512, 512, 512}},
+               9);
+  if (wanted("batch"))
+    compare("Small products in a loop", peers, {{16, 16, 16}, {8, 8, 8}}, 15);
   if (wanted("large"))
     compare("Large", peers, {{1024, 1024, 1024}, {2048, 2048, 2048}, {4096, 4096, 4096}}, 3);
   if (wanted("threads")) {

@@ -1,0 +1,223 @@
+// The innermost part of the matrix multiplication: tiles of C in registers, and the copies of A
+// and B that they read (gemm.cpp begins with the whole picture). Included by gemm.cpp only.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "autograd/scalar.h"
+#include "autograd/simd.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace kernel {
+
+using simd::Vec;
+
+constexpr int64_t S = sizeof(Scalar);
+
+// ---- Tiles ----
+
+// Accumulators must be many, to hide the latency of a fused multiply-add (4 cycles, two can
+// start in each: 8 chains at least), and leave registers for a row of B and a number of A.
+constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
+constexpr int max_rows(int vectors) { return std::min(12, ACCUMULATORS / vectors); }
+
+// A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
+// of a row may start early and overlap the one before: an element is the same chain in both.
+struct Tiles {
+  int64_t k;  // at least 1
+  const char* a;
+  int64_t ra, ca;
+  const char* b;
+  int64_t rb, last_b;
+  const char* from;  // where the chains start: zeros, or what C holds
+  int64_t rfrom, last_from;
+  char* c;
+  int64_t rc, last_c;
+};
+
+template <class V> ALWAYS_INLINE V read(const char* from) {
+  V v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+
+// `count` tiles of R rows of NV vectors, one below the other.
+template <class V, int R, int NV> void tiles(const Tiles& t, int64_t count) {
+  constexpr int64_t WIDE = sizeof(V);
+  const auto at = [](int j, int64_t last) { return j == NV - 1 ? last : j * WIDE; };
+  const char *a_tile = t.a, *from = t.from;
+  char* c = t.c;
+  for (; count > 0; --count) {
+    V acc[R][NV];
+#pragma GCC unroll 12
+    for (int i = 0; i < R; ++i) {
+      __builtin_prefetch(c + (R + i) * t.rc, 1);  // where the next tile goes
+#pragma GCC unroll 6
+      for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
+    }
+    const char *a = a_tile, *b = t.b;
+    const int64_t ra = t.ra, ca = t.ca, rb = t.rb, last_b = t.last_b;
+    int64_t k = t.k;
+    do {
+      // Whichever are fewer, a row of B or the numbers of A, stay in registers for the step.
+      if constexpr (NV <= R) {
+        V row[NV];
+#pragma GCC unroll 6
+        for (int j = 0; j < NV; ++j) simd::hold(row[j] = read<V>(b + at(j, last_b)));
+#pragma GCC unroll 12
+        for (int i = 0; i < R; ++i) {
+          const V left = simd::all<V>(read<Scalar>(a + i * ra));
+#pragma GCC unroll 6
+          for (int j = 0; j < NV; ++j) acc[i][j] = simd::fma(left, row[j], acc[i][j]);
+        }
+      } else {
+        V left[R];
+#pragma GCC unroll 6
+        for (int i = 0; i < R; ++i) left[i] = simd::all<V>(read<Scalar>(a + i * ra));
+#pragma GCC unroll 6
+        for (int j = 0; j < NV; ++j) {
+          V right = read<V>(b + at(j, last_b));
+          simd::hold(right);
+#pragma GCC unroll 6
+          for (int i = 0; i < R; ++i) acc[i][j] = simd::fma(left[i], right, acc[i][j]);
+        }
+      }
+      a += ca;
+      b += rb;
+    } while (--k > 0);
+#pragma GCC unroll 12
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 6
+      for (int j = 0; j < NV; ++j)
+        __builtin_memcpy(c + i * t.rc + at(j, t.last_c), &acc[i][j], sizeof(V));
+    a_tile += R * ra;
+    from += R * t.rfrom;
+    c += R * t.rc;
+  }
+}
+
+using RunTiles = void (*)(const Tiles&, int64_t count);
+template <class V, int NV, int... R>
+RunTiles tiles_of(int64_t rows, std::integer_sequence<int, R...>) {
+  static constexpr RunTiles FOR_ROWS[] = {tiles<V, R + 1, NV>...};
+  return FOR_ROWS[rows - 1];
+}
+
+// C whose rows are not contiguous: a tile is made in a buffer and spread from there.
+template <class V, int NV>
+[[gnu::noinline]] void spread_tile(RunTiles run, int64_t rows, const Tiles& t, int64_t cc) {
+  Scalar buffer[max_rows(NV) * NV * simd::LANES<V>];
+  constexpr int64_t ROW = NV * sizeof(V), LAST = ROW - sizeof(V);
+  const auto copy = [&](bool back) {
+    for (int64_t j = 0; j < ROW; j += S) {
+      char* c = t.c + (j < LAST ? j : t.last_c + j - LAST) * cc;
+      char* held = reinterpret_cast<char*>(buffer) + j;
+      for (int64_t i = 0; i < rows; ++i, c += t.rc, held += ROW)
+        back ? __builtin_memcpy(c, held, S) : __builtin_memcpy(held, c, S);
+    }
+  };
+  Tiles inner = t;
+  inner.c = reinterpret_cast<char*>(buffer);
+  inner.rc = ROW;
+  inner.last_c = LAST;
+  if (t.from == t.c) {
+    copy(false);
+    inner.from = inner.c;
+    inner.rfrom = ROW;
+    inner.last_from = LAST;
+  }
+  run(inner, 1);
+  copy(true);
+}
+
+// ---- Packing ----
+
+using Quad = Vec<Scalar, 16>;
+constexpr int Q = simd::LANES<Quad>;
+
+ALWAYS_INLINE void transpose(Vec<float, 16> (&r)[4]) {
+  const auto s = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
+  const auto t = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+  const auto u = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+  const auto v = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  r[0] = __builtin_shufflevector(s, t, 0, 1, 4, 5);
+  r[1] = __builtin_shufflevector(s, t, 2, 3, 6, 7);
+  r[2] = __builtin_shufflevector(u, v, 0, 1, 4, 5);
+  r[3] = __builtin_shufflevector(u, v, 2, 3, 6, 7);
+}
+[[maybe_unused]] ALWAYS_INLINE void transpose(Vec<double, 16> (&r)[2]) {
+  const auto s = __builtin_shufflevector(r[0], r[1], 0, 2);
+  r[1] = __builtin_shufflevector(r[0], r[1], 1, 3);
+  r[0] = s;
+}
+
+// to[p * row + w] = from[p * sp + w * sw] for p < k, w < width: a panel, which is read from
+// start to end as p runs. Tails start early and overlap, like those of tiles.
+inline void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64_t sw,
+                 Scalar* to, int64_t row) {
+  if (sw == 1 && width >= Q) {
+    for (int64_t p = 0; p < k; ++p, from += sp, to += row) {
+      for (int64_t w = 0; w + Q < width; w += Q)
+        simd::store(to + w, simd::load<Quad>(from + w));
+      simd::store(to + width - Q, simd::load<Quad>(from + width - Q));
+    }
+  } else if (sp == 1 && width >= Q && k >= Q) {
+    for (int64_t at = 0; at < width; at += Q) {
+      const int64_t w = std::min(at, width - Q);
+      const auto turn = [=](int64_t p) {
+        Quad square[Q];
+        for (int i = 0; i < Q; ++i) square[i] = simd::load<Quad>(from + (w + i) * sw + p);
+        transpose(square);
+        for (int i = 0; i < Q; ++i) simd::store(to + (p + i) * row + w, square[i]);
+      };
+      for (int64_t p = 0; p + Q < k; p += Q) turn(p);
+      turn(k - Q);
+    }
+  } else {
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t w = 0; w < width; ++w) to[p * row + w] = from[p * sp + w * sw];
+  }
+}
+
+// A strip of B, NV vectors wide, of which the last starts at column `last`.
+template <class V, int NV>
+void pack_strip(int64_t k, const Scalar* b, int64_t rb, int64_t cb, int64_t last, Scalar* to) {
+  constexpr int W = simd::LANES<V>, ROW = NV * W;
+  if (cb == 1) {
+    for (int64_t p = 0; p < k; ++p, b += rb, to += ROW) {
+      for (int v = 0; v < NV - 1; ++v) simd::store(to + v * W, simd::load<V>(b + v * W));
+      simd::store(to + ROW - W, simd::load<V>(b + last));
+    }
+  } else if (last == ROW - W) {
+    pack(k, ROW, b, rb, cb, to, ROW);
+  } else {
+    pack(k, ROW - W, b, rb, cb, to, ROW);
+    pack(k, W, b + last * cb, rb, cb, to + ROW - W, ROW);
+  }
+}
+
+// Memory for panels: one of each a thread, grown as needed.
+struct Scratch {
+  static constexpr std::align_val_t ALIGN{64};
+  Scalar* data = nullptr;
+  int64_t size = 0;
+
+  ~Scratch() { ::operator delete(data, ALIGN); }
+  Scalar* at_least(int64_t count) {
+    if (count > size) {
+      ::operator delete(std::exchange(data, nullptr), ALIGN);
+      size = 0;
+      data = static_cast<Scalar*>(::operator new(count * S, ALIGN));
+      size = count;
+    }
+    return data;
+  }
+};
+inline thread_local Scratch scratch_a, scratch_b;
+
+}  // namespace kernel
+}  // namespace HEED_PRECISION
+}  // namespace heed
