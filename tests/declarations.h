@@ -2,40 +2,59 @@
 // from the headers themselves, so that a test can tell when its table has no row for something.
 #pragma once
 #include <fstream>
-#include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 #include "autograd/check.h"
 
 namespace heed_tests {
 
-// "const Tensor& x, Dims dims, bool keepdim = false" -> "Tensor, Dims, bool"
-inline std::string types_of(const std::string& parameters) {
-  std::string text =
-      std::regex_replace(parameters, std::regex("const |std::|&|\\s*=[^,]*"), "");
-  text = std::regex_replace(text, std::regex("\\s+\\w+\\s*(,|$)"), "$1");
-  return std::regex_replace(text, std::regex("\\s+"), " ");
+inline void erase_all(std::string& text, const std::string& part) {
+  for (size_t at; (at = text.find(part)) != std::string::npos;) text.erase(at, part.size());
 }
 
-// Every declaration of a function between two lines of a header, as "name(types)".
+// "const Tensor& x, Dims dims, bool keepdim = false" -> "Tensor, Dims, bool"
+inline std::string types_of(std::string parameters) {
+  for (const char* part : {"const ", "std::", "&"}) erase_all(parameters, part);
+  std::istringstream list(parameters);
+  std::string types;
+  for (std::string parameter, type; std::getline(list, parameter, ',');)
+    if (std::istringstream(parameter) >> type) types += (types.empty() ? "" : ", ") + type;
+  return types;
+}
+
+// "Tensor relu(const Tensor& x)" -> "relu(Tensor)"; what is no function of this kind -> ""
+inline std::string function_of(std::string statement) {
+  statement.erase(0, statement.find_first_not_of(" "));
+  for (std::string result : {"Tensor ", "std::vector<int> "}) {
+    size_t open = statement.find('('), close = statement.rfind(')');
+    if (statement.compare(0, result.size(), result) == 0 && close != std::string::npos)
+      return statement.substr(result.size(), open - result.size()) + '(' +
+             types_of(statement.substr(open + 1, close - open - 1)) + ')';
+  }
+  return "";
+}
+
+// Every function declared between two lines of a header.
 inline std::vector<std::string> declared(const std::string& path, const std::string& first,
                                          const std::string& last, const std::string& prefix) {
   std::ifstream file(path);
   if (!file) heed::fail("[declared] cannot read ", path, ": tests run in the top directory");
-  std::string line, text;
-  bool inside = false;
-  while (std::getline(file, line)) {
-    if (line.find(first) != std::string::npos)
-      inside = true;
-    else if (inside && line.find(last) != std::string::npos)
-      break;
-    if (inside) text += line.substr(0, line.find("//")) + ' ';
-  }
-  std::regex function(
-      "(?:Tensor|std::vector<int>) (operator\\S+?|\\w+)\\(([^()]*)\\)[ const]*;");
+  std::string line, statement;
+  while (std::getline(file, line) && line.find(first) == std::string::npos) continue;
   std::vector<std::string> result;
-  for (std::sregex_iterator i(text.begin(), text.end(), function), end; i != end; ++i)
-    result.push_back(prefix + (*i)[1].str() + '(' + types_of((*i)[2]) + ')');
+  while (std::getline(file, line) && line.find(last) == std::string::npos) {
+    erase_all(line, "{}");  // defaults
+    for (char c : line.substr(0, line.find("//")) + ' ') {
+      if (c != ';' && c != '{' && c != '}') {
+        statement += c;
+        continue;
+      }
+      std::string function = function_of(statement);
+      if (!function.empty()) result.push_back(prefix + function);
+      statement.clear();
+    }
+  }
   return result;
 }
 
