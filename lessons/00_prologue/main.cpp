@@ -90,7 +90,6 @@ struct Forward {
 };
 // [end]
 
-// [snippet: tape]
 // What the tape knows of each tensor: the operation that made it, and the nodes of its inputs.
 // An input whose derivative nobody wants has no node.
 using Named = std::vector<std::pair<const char*, Tensor>>;
@@ -105,7 +104,6 @@ std::string recorded(const Tensor& x, const Named& tensors) {
   }
   return x.is_leaf() ? "leaf" : x.node()->name + ("(" + text + ")");
 }
-// [end]
 
 void tape(Checks& checks) {
   say("\n2. The tape of loss = (w x + b - target)^2, with w = 2, x = 3, b = 1, target = 5\n");
@@ -212,7 +210,7 @@ void gradient_checks(const Settings& settings, Checks& checks) {
   }
   say("\ngradcheck of cube with 2 x^2 throws\n  %s\n", results.message.c_str());
   checks.check(fooled == 3, "the plain sum passes %d of 5 wrong backward steps", fooled);
-  checks.check(misjudged == 1, "gradcheck passes %d: x^0, where the slip does not show",
+  checks.check(misjudged == 1, "gradcheck misjudges %d: x^0, where the slip does not show",
                misjudged);
 }
 

@@ -68,7 +68,6 @@ constexpr int LANES = 4, REGISTERS = 32;
 constexpr int LANES = 4, REGISTERS = 16;
 #endif
 
-// [snippet: vector]
 // GCC's and Clang's vector type: + - * / work on all lanes at once. Only the fused multiply-add
 // has another name on each kind of CPU.
 typedef float Vec __attribute__((vector_size(LANES * sizeof(float))));
@@ -91,7 +90,6 @@ inline Vec fma(Vec a, Vec b, Vec c) {  // a b + c in every lane, rounded once
   return c;
 #endif
 }
-// [end]
 
 // [snippet: tile]
 // A tile of C, ROWS rows of VECTORS vectors, is summed up in registers over the whole of p. A
