@@ -40,15 +40,15 @@ CPU := $(if $(and $(ON_ARM),$(filter native,$(ARCH))),-mcpu=native,-march=$(ARCH
 WARN := -Wall -Wextra $(if $(findstring clang,$(COMPILER)),-Wshadow,-Wno-restrict)
 SAFE := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
           -fno-omit-frame-pointer -g -DHEED_NO_POOL)
-COMPILE := $(CXX) -std=c++20 $(CPU) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) \
-           -pthread -I. -Ilayers $(SAFE) $(CPPFLAGS) $(CXXFLAGS)
+COMPILE := $(CXX) -std=c++20 $(CPU) -ffp-contract=off -fno-math-errno -fno-trapping-math \
+           $(WARN) -pthread -I. -Ilayers $(SAFE) $(CPPFLAGS) $(CXXFLAGS)
 LINK := $(CXX) -pthread $(SAFE) $(CXXFLAGS) $(LDFLAGS)
-# Tests meet fresh storage full of NaN, and are built for a short wait: all but the kernels at -O1.
+# Tests meet fresh storage full of NaN. For a short wait they are built at -O1, but for kernels.
 LOW_OPT := $(if $(filter -O0,$(OPT)),-O0,-O1)
 TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 
 # ---- Sources
-# Free of the number type: compiled once. All others twice, for float and (-DHEED_DOUBLE) double.
+# Free of the number type: compiled once. All others twice, for float and for double.
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
                  autograd/pool.cpp autograd/safetensors.cpp
 KERNELS := autograd/gemm.cpp autograd/elementwise.cpp
@@ -74,7 +74,7 @@ PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_
                  tests/test_build.cpp tests/test_safetensors.cpp tests/test_random.cpp \
                  tests/test_exact_math.cpp,$(TESTS))
 
-# ---- Objects: build/obj/autograd/tensor.f32.o, .f64.o, parallel.o; those of the tests in obj/test
+# ---- Objects: build/obj/autograd/tensor.f32.o, tensor.f64.o, pool.o; the tests' in obj/test
 objects = $(TYPED:%.cpp=$1/%.f32.o) $(TYPED:%.cpp=$1/%.f64.o) $(PLAIN:%.cpp=$1/%.o)
 LIBRARY := $(call objects,$(B)/obj)
 TEST_LIBRARY := $(call objects,$(B)/obj/test)
@@ -108,7 +108,8 @@ $(B)/obj/test/%.o: %.cpp $(B)/settings
 $(B)/obj/%.f32.o: %.cpp $(B)/settings
 	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(level) -MMD -MP -c $< -o $@
 $(B)/obj/%.f64.o: %.cpp $(B)/settings
-	$(call quiet,$<  (double))mkdir -p $(@D) && $(COMPILE) $(level) -DHEED_DOUBLE -MMD -MP -c $< -o $@
+	$(call quiet,$<  (double))mkdir -p $(@D) && \
+	  $(COMPILE) $(level) -DHEED_DOUBLE -MMD -MP -c $< -o $@
 $(B)/obj/%.o: %.cpp $(B)/settings
 	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(level) -MMD -MP -c $< -o $@
 
@@ -136,9 +137,13 @@ run: $(PROGRAMS)
 # ---- Tests: `make test` runs all, `make test T=gru` those of tests/test_gru.cpp
 $(B)/tests-float: $(MAIN) $(TESTS_F32)
 $(B)/tests-double: $(MAIN) $(TESTS_F64)
-$(B)/tests-%-float: $(MAIN) $(B)/obj/test/tests/test_%.f32.o $(SUPPORT_OBJECTS) $(B)/libheed-test.a
+one_test = $(MAIN) $(B)/obj/test/tests/test_%.$1.o $(SUPPORT_OBJECTS)
+$(PLAIN_TESTS:tests/test_%.cpp=$(B)/tests-%-float): $(B)/tests-%-float: $(call one_test,f32) \
+  $(PLAIN:%.cpp=$(B)/obj/test/%.o)
 	$(call quiet,$@)$(LINK) $^ -o $@
-$(B)/tests-%-double: $(MAIN) $(B)/obj/test/tests/test_%.f64.o $(SUPPORT_OBJECTS) $(B)/libheed-test.a
+$(B)/tests-%-float: $(call one_test,f32) $(B)/libheed-test.a
+	$(call quiet,$@)$(LINK) $^ -o $@
+$(B)/tests-%-double: $(call one_test,f64) $(B)/libheed-test.a
 	$(call quiet,$@)$(LINK) $^ -o $@
 $(B)/tests-float $(B)/tests-double: $(SUPPORT_OBJECTS) $(B)/libheed-test.a
 	$(call quiet,$@)$(LINK) $^ -o $@
@@ -153,12 +158,13 @@ TEST_PROGRAMS := $(B)/tests-$(T)-float \
   $(if $(filter tests/test_$(T).cpp,$(PLAIN_TESTS)),,$(B)/tests-$(T)-double)
 endif
 # What the tests that start other programs (lessons, compiler, make, nm) need to know.
-FOR_TESTS = HEED_BUILD='$(B)' HEED_COMPILE='$(CXX) -std=c++20 $(SAFE)' HEED_SANITIZE='$(SANITIZE)' \
+FOR_TESTS = HEED_BUILD='$(B)' HEED_SANITIZE='$(SANITIZE)' \
+  HEED_COMPILE='$(CXX) -std=c++20 $(SAFE)' \
   HEED_MAKE='$(MAKE) -s --no-print-directory CXX=$(CXX) ARCH=$(ARCH) OPT=$(OPT) \
              SANITIZE=$(SANITIZE)'
 
-# Each program leaves its counts in a file; one that leaves none has crashed, which is a failure.
-test: $(TEST_PROGRAMS) $(if $(filter-out readme lessons build,$(T)),,all)
+# Each program leaves its counts in a file; one that leaves none has crashed, and has failed.
+test: $(TEST_PROGRAMS) $(if $(filter-out lessons build,$(T)),,all)
 	@passed=0; failed=0; status=0; \
 	for program in $(TEST_PROGRAMS); do \
 	  rm -f $$program.counts; \
