@@ -35,6 +35,12 @@ inline Sample document_sample(int start, const std::string& window, char hidden)
 }
 // [end]
 
+inline std::vector<int> labels_of(const std::vector<Sample>& samples) {
+  std::vector<int> labels;
+  for (const Sample& s : samples) labels.push_back(s.label);
+  return labels;
+}
+
 // (3) For every letter, cut the rest of the string into windows of seq_len. A window gives one
 // sample for each of its letters. A second G starts at the first one's place again.
 inline std::vector<Sample> document_samples(int seq_len) {

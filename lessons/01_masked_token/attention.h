@@ -16,12 +16,6 @@ using namespace heed;
 constexpr int REACH = 9;  // farther is treated as 9 away
 constexpr int HEADS = 2;
 
-inline std::vector<int> labels_of(const std::vector<Sample>& samples) {
-  std::vector<int> labels;
-  for (const Sample& s : samples) labels.push_back(s.label);
-  return labels;
-}
-
 // Which key j may query i see? (heads, T, T), 1 = may attend.
 inline Tensor visible(int T, bool may_see_itself) {
   Tensor mask = zeros({HEADS, T, T});

@@ -5,12 +5,12 @@
 //           right for the document's network and 30 of 30 for one layer of attention.
 #include "attention.h"
 #include "errata.h"
-#include "lessons/support/batches.h"
 #include "lessons/support/hash.h"
 #include "lessons/support/heat_map.h"
 #include "lessons/support/line_chart.h"
 #include "lessons/support/options.h"
 #include "lessons/support/text.h"
+#include "network.h"
 
 using namespace heed;
 using namespace lesson_01;
@@ -22,97 +22,6 @@ struct Settings : CommonSettings {
   int seeds = 6;
   bool claims = true;  // the numbers of the text hold for the default settings only
 };
-
-// ---- The document's network
-
-// How a letter enters the network: as its number, as that divided by 27, or as 28 numbers of
-// which one is 1 and all others are 0.
-enum class Encoding { numbers, scaled, one_hot };
-static const char* name_of(Encoding encoding) {
-  return std::array{"numbers", "scaled", "one-hot"}[size_t(encoding)];
-}
-
-// (B, seq_len), or (B, seq_len * 28) for one-hot
-static Tensor encode(const std::vector<Sample>& samples, std::span<const int> which,
-                     Encoding encoding) {
-  int64_t width = encoding == Encoding::one_hot ? TOKENS : 1, T = int64_t(samples[0].tokens.size());
-  Tensor x = zeros({int64_t(which.size()), T * width});
-  Scalar* out = x.mutable_data();
-  for (int i : which)
-    for (int token : samples[size_t(i)].tokens) {
-      if (encoding == Encoding::one_hot) {
-        out[token] = 1;
-      } else {
-        *out = Scalar(token) / (encoding == Encoding::scaled ? Scalar(CLS) : Scalar(1));
-      }
-      out += width;
-    }
-  return x;
-}
-
-// [snippet: network]
-struct Network : Module {
-  Linear linear_1;
-  BatchNorm norm;
-  Linear linear_2;
-  FIELDS(linear_1, norm, linear_2)
-  Encoding encoding;
-
-  explicit Network(int seq_len, Encoding encoding = Encoding::numbers)
-      : linear_1(seq_len * (encoding == Encoding::one_hot ? TOKENS : 1), 100),
-        norm(100),
-        linear_2(100, LETTERS),
-        encoding(encoding) {}
-
-  Tensor operator()(const Tensor& x) { return linear_2(norm(relu(linear_1(x)))); }
-};
-// [end]
-
-static double accuracy(Network& net, const std::vector<Sample>& samples) {
-  NoGrad guard;
-  net.eval();
-  std::vector<int> all(samples.size()), labels = labels_of(samples);
-  for (size_t i = 0; i < all.size(); ++i) all[i] = int(i);
-  std::vector<int> guess = argmax(net(encode(samples, all, net.encoding)), 1);
-  net.train();
-  int right = 0;
-  for (size_t i = 0; i < all.size(); ++i) right += guess[i] == labels[i];
-  return double(right) / double(samples.size());
-}
-
-struct TrainingLog {
-  std::vector<double> loss, right;  // an epoch each: mean of its batches, share while training
-};
-
-// [snippet: train]
-static TrainingLog train(Network& net, const std::vector<Sample>& samples, int epochs, double lr) {
-  Batches batches(int(samples.size()), 10, /*shuffle=*/true);
-  Adam optimizer(net.named_parameters(), {.lr = lr, .weight_decay = 1e-4});
-  TrainingLog log;
-  for (int epoch = 1; epoch <= epochs; ++epoch) {
-    double loss_sum = 0, right = 0, seen = 0;
-    int steps = 0;
-    for (std::span<const int> batch : batches) {
-      if (batch.size() < 2) continue;  // BatchNorm needs two
-      std::vector<int> labels;
-      for (int i : batch) labels.push_back(samples[size_t(i)].label);
-      Tensor logits = net(encode(samples, batch, net.encoding));
-      Tensor loss = cross_entropy(logits, labels);
-      optimizer.zero_grad();
-      loss.backward();
-      optimizer.step();
-      std::vector<int> guess = argmax(logits, 1);
-      for (size_t i = 0; i < labels.size(); ++i) right += guess[i] == labels[i];
-      seen += double(labels.size());
-      loss_sum += double(loss.item());
-      ++steps;
-    }
-    log.loss.push_back(loss_sum / steps);
-    log.right.push_back(right / seen);
-  }
-  return log;
-}
-// [end]
 
 // ---- Steps (3) to (7) of the document
 
@@ -179,6 +88,7 @@ struct Spread {
 static void compare_encodings(const Settings& settings, Checks& checks) {
   say("(7) other lengths, other encodings: right in eval mode, %% of the training samples,");
   say("    mean (least - most) over %d seeds, and the last epoch's mean loss", settings.seeds);
+  Spread numbers_10, one_hot_10;  // the two that the text makes claims about
   for (int seq_len : {5, 10, 15}) {
     std::vector<Sample> samples = document_samples(seq_len);
     for (Encoding encoding : {Encoding::numbers, Encoding::scaled, Encoding::one_hot}) {
@@ -191,16 +101,16 @@ static void compare_encodings(const Settings& settings, Checks& checks) {
       }
       say("    seq_len %2d  %-8s %6.1f (%5.1f - %5.1f)  loss %.3f", seq_len, name_of(encoding),
           right.mean(), right.least, right.most, loss.mean());
-      if (!settings.claims || seq_len != 10) continue;
-      if (encoding == Encoding::numbers)
-        // PyTorch itself, seeds 0-23: 59.2 to 70.4. The figure swings by ten from epoch to epoch.
-        checks.check(right.least >= 55 && right.most <= 76,
-                     "letters as numbers: between 55 and 76 %% right in every seed");
-      if (encoding == Encoding::one_hot)
-        checks.check(right.least == 100, "one-hot letters: 100 %% right in every seed");
+      if (seq_len == 10 && encoding == Encoding::numbers) numbers_10 = right;
+      if (seq_len == 10 && encoding == Encoding::one_hot) one_hot_10 = right;
     }
   }
   say();
+  if (!settings.claims) return;
+  // PyTorch itself, seeds 0-23: 59.2 to 70.4. The figure swings by ten from epoch to epoch.
+  checks.check(numbers_10.least >= 55 && numbers_10.most <= 76,
+               "letters as numbers: between 55 and 76 %% right in every seed");
+  checks.check(one_hot_10.least == 100, "one-hot letters: 100 %% right in every seed");
 }
 
 // ---- Beyond the document: samples never seen
@@ -212,9 +122,17 @@ struct Unseen {
   std::vector<Sample> of_5 = windows(5, 0, 21), of_15 = windows(15, 0, 11), of_26 = windows(26, 0, 0);
 };
 
-// The document's network, in eval mode, on what it was not trained on.
-static void network_on_unseen(const Settings& settings, const std::vector<Sample>& samples,
-                              const Unseen& unseen, Checks& checks) {
+static void print_row(const char* model, const char* split, double train, double held,
+                      double worst, double start_9, double inner, double seam) {
+  say("    %-9s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f", model, split, train, held, worst,
+      start_9, inner, seam);
+}
+
+// The document's network, in eval mode, on what it was not trained on. Returns the best that any
+// seed did on held-out samples, %.
+static double network_on_unseen(const Settings& settings, const std::vector<Sample>& samples,
+                                const Unseen& unseen) {
+  double best = 0;
   for (Encoding encoding : {Encoding::numbers, Encoding::one_hot})
     for (bool main_split : {true, false}) {
       Spread train_right, held, start_9, inner, seam;
@@ -229,14 +147,11 @@ static void network_on_unseen(const Settings& settings, const std::vector<Sample
         inner.add(100 * accuracy(net, unseen.sewn.inner));
         seam.add(100 * accuracy(net, unseen.sewn.seam));
       }
-      say("    %-8s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f", name_of(encoding),
-          main_split ? "main split" : "random fifths", train_right.mean(), held.mean(), held.most,
-          start_9.mean(), inner.mean(), seam.mean());
-      if (settings.claims)
-        checks.check(held.most <= 100. / 30 + 0.01,
-                     "%s, %s: at most 1 held-out sample right in every seed", name_of(encoding),
-                     main_split ? "main split" : "random fifths");
+      print_row(name_of(encoding), main_split ? "main split" : "random fifths", train_right.mean(),
+                held.mean(), held.least, start_9.mean(), inner.mean(), seam.mean());
+      best = std::max(best, held.most);
     }
+  return best;
 }
 
 struct Held {
@@ -265,10 +180,9 @@ static Held attention_on_fifths(const Settings& settings, const std::vector<Samp
     train(model, split.train);
     result.add(model, split, unseen);
   }
-  say("    %-8s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f",
-      may_see_itself ? "..itself" : "attention", "random fifths", result.train_right.mean(),
-      result.held.mean(), result.held.least, result.start_9.mean(), result.inner.mean(),
-      result.seam.mean());
+  print_row(may_see_itself ? "..itself" : "attention", "random fifths", result.train_right.mean(),
+            result.held.mean(), result.held.least, result.start_9.mean(), result.inner.mean(),
+            result.seam.mean());
   return result;
 }
 
@@ -311,9 +225,8 @@ static HiddenLetter attention(const Settings& settings, const std::vector<Sample
   std::vector<double> losses = train(model, split.train);
   Held main;
   main.add(model, split, unseen);
-  say("    %-8s %-13s %6.1f %6.1f (%5.1f) %8.1f %7.1f %6.1f", "attention", "main split",
-      main.train_right.mean(), main.held.mean(), main.held.least, main.start_9.mean(),
-      main.inner.mean(), main.seam.mean());
+  print_row("attention", "main split", main.train_right.mean(), main.held.mean(), main.held.least,
+            main.start_9.mean(), main.inner.mean(), main.seam.mean());
   Held fifths = attention_on_fifths(settings, samples, unseen, false);
   Held itself = attention_on_fifths(settings, samples, unseen, true);
   say();
@@ -365,15 +278,21 @@ static int lesson(const Settings& settings) {
   Network net(settings.seq_len);
   TrainingLog log = the_documents_run(settings, net, samples);
   check_the_document(settings, log, checks);
+  say();
   compare_encodings(settings, checks);
+  say();
 
   say("Beyond the document: right on samples never seen, %%, mean over %d seeds", settings.seeds);
-  say("    %-8s %-13s %6s %6s (%5s) %8s %7s %6s", "", "", "train", "held", "worst", "start 9",
+  say("    %-9s %-13s %6s %6s (%5s) %8s %7s %6s", "", "", "train", "held", "worst", "start 9",
       "inner", "seam");
   std::vector<Sample> all = distinct(document_samples(10));
   Unseen unseen;
-  network_on_unseen(settings, all, unseen, checks);
+  double networks_best = network_on_unseen(settings, all, unseen);
   HiddenLetter model = attention(settings, all, unseen, checks);
+  if (settings.claims)
+    checks.check(networks_best < 100 * 2 / 31.,
+                 "the networks: at most 1 held-out sample right, in every seed and split");
+  say();
 
   say("Three mistakes, and what gives them away");
   softmax_twice(checks);
