@@ -50,7 +50,8 @@ Scalar Tensor::item() const {
 }
 
 Scalar Tensor::at(std::initializer_list<int64_t> index) const {
-  return data()[position("at", *this, index)];
+  int64_t at = position("at", *this, index);
+  return data()[at];
 }
 
 void Tensor::set(std::initializer_list<int64_t> index, Scalar value) {
