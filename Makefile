@@ -72,7 +72,7 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(B)/bench/%,$(filter-out tests/bench/pe
 TESTS := $(wildcard tests/test_*.cpp)
 PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_support.cpp \
                  tests/test_build.cpp tests/test_safetensors.cpp tests/test_random.cpp \
-                 tests/test_exact_math.cpp,$(TESTS))
+                 tests/test_exact_math.cpp tests/test_simd.cpp tests/test_parallel.cpp,$(TESTS))
 
 # ---- Objects: build/obj/autograd/tensor.f32.o, tensor.f64.o, pool.o; the tests' in obj/test
 objects = $(TYPED:%.cpp=$1/%.f32.o) $(TYPED:%.cpp=$1/%.f64.o) $(PLAIN:%.cpp=$1/%.o)

@@ -232,14 +232,15 @@ template <class V> ALWAYS_INLINE V log(V x) {
   return x > 0 ? y : outside;
 }
 
-// |x| < 5/8: x + x z TANH(z) with z = x^2; beyond: 1 - 2 / (e^2|x| + 1), with the sign of x.
+// On |x|, with the sign of x put back. Below 5/8: x + x z TANH(z) with z = x^2; from there on:
+// 1 - 2 / (e^2x + 1).
 template <class V> ALWAYS_INLINE V tanh(V x) {
   using T = Element<V>;
   Bits<V> sign = to_bits(x) & to_bits(all<V>(T(-0.)));
   V size = from_bits<V>(to_bits(x) ^ sign), z = x * x;
-  V small = fma(polynomial(Coefficients<T>::TANH, z) * z, x, x);
+  V small = fma(polynomial(Coefficients<T>::TANH, z) * z, size, size);
   V large = 1 - 2 / (exp(size + size) + 1);
-  return size < T(0.625) ? small : from_bits<V>(to_bits(large) | sign);
+  return from_bits<V>(to_bits(size < T(0.625) ? small : large) | sign);
 }
 
 // 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) below, so that e^-|x| never overflows. Rounding
