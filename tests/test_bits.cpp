@@ -1,0 +1,130 @@
+// One result, one set of bits: whatever the number of threads, the strides, the other sizes,
+// and whether a row stands alone or in a batch. (Between compilers and CPUs:
+// tests/test_build.cpp.)
+#include "autograd/graph.h"
+#include "autograd/ops.h"
+#include "autograd/parallel.h"
+#include "autograd/random.h"
+#include "tests/golden.h"
+#undef CHECK  // doctest's own from here on
+#include <doctest/doctest.h>
+
+#include <functional>
+
+using namespace heed;
+using heed_tests::same;
+
+namespace {
+
+using Numbers = std::vector<Scalar>;
+
+// Large enough for several threads.
+Tensor large(uint64_t seed) {
+  manual_seed(seed);
+  return uniform({301, 503}, -3, 3);
+}
+
+// f's results and gradients for inputs of one size with `large`.
+Numbers run(const std::function<Tensor(const Tensor&, const Tensor&)>& f) {
+  Tensor a = large(1).requires_grad_(), b = large(2).requires_grad_();
+  Tensor y = f(a, b);
+  Numbers all = y.to_vector();
+  manual_seed(3);
+  y.backward(uniform(y.shape(), -1, 1));
+  for (const Tensor& x : {a, b})
+    if (x.grad().defined())
+      for (Scalar number : x.grad().to_vector()) all.push_back(number);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("bits: the number of threads changes none") {
+  const std::function<Tensor(const Tensor&, const Tensor&)> functions[] = {
+      [](auto& a, auto& b) { return a * b + a / (b * b + 1); },
+      [](auto& a, auto& b) { return relu(a) - clamp(b, -1, 1) * 2; },
+      [](auto& a, auto& b) { return exp(a) + tanh(b) * sigmoid(a) + log(b * b + 1); },
+      [](auto& a, auto& b) { return softmax(a, 1) * log_softmax(b, 1); },
+      [](auto& a, auto& b) { return softmax(a, 0) * log_softmax(b, 0); },
+      [](auto& a, auto& b) { return sum(a, {1}) * mean(b, {1}); },
+      [](auto& a, auto& b) { return sum(a, {0}) * var(b, {0}); },
+      [](auto& a, auto& b) {
+        return sum(a.view({7, 43, 503}), {1}) * mean(b);
+      },
+      [](auto& a, auto& b) { return max(a, {1}) + max(b, {1}) * sum(b); },
+      [](auto& a, auto& b) { return matmul(a, b.transpose(0, 1)); },
+      [](auto& a, auto& b) { return a.transpose(0, 1).contiguous() * b.transpose(0, 1); },
+  };
+  int threads = get_num_threads();
+  for (size_t i = 0; i < std::size(functions); ++i) {
+    CAPTURE(i);
+    set_num_threads(1);
+    Numbers alone = run(functions[i]);
+    for (int count : {2, 3, 8}) {
+      set_num_threads(count);
+      CHECK(run(functions[i]) == alone);
+    }
+  }
+  set_num_threads(threads);
+}
+
+TEST_CASE("bits: a row has the same ones alone and in a batch") {
+  Tensor x = large(4), w = uniform({37, 503}, -1, 1), b = uniform({37}, -1, 1);
+  const std::function<Tensor(const Tensor&)> functions[] = {
+      [](auto& t) { return exp(t) * tanh(t) + sigmoid(t) / log(t * t + 1); },
+      [](auto& t) { return softmax(t, 1); },
+      [](auto& t) { return log_softmax(t, -1); },
+      [](auto& t) { return sum(t, {1}); },
+      [](auto& t) { return mean(t, {1}, true) + var(t, {1}, 1, true) + max(t, {1}, true); },
+      [&](auto& t) { return linear(t, w, b); },
+      [&](auto& t) { return matmul(t, w.transpose(0, 1)); },
+  };
+  for (size_t i = 0; i < std::size(functions); ++i) {
+    CAPTURE(i);
+    Tensor whole = functions[i](x);
+    for (int row : {0, 1, 17, 150, 299, 300}) {
+      CAPTURE(row);
+      CHECK(same(functions[i](x.narrow(0, row, 1)), whole.narrow(0, row, 1)));
+    }
+    CHECK(same(functions[i](x.narrow(0, 100, 5)), whole.narrow(0, 100, 5)));
+  }
+}
+
+TEST_CASE("bits: strides and the place in memory change none") {
+  Tensor x = large(5), turned = x.transpose(0, 1);
+  CHECK(same(sum(turned, {0}), sum(x, {1})));
+  CHECK(same(sum(turned, {1}), sum(x, {0})));
+  CHECK(same(sum(turned), sum(turned.clone())));
+  CHECK(same(softmax(turned, 0), softmax(x, 1).transpose(0, 1)));
+  CHECK(same(log_softmax(turned, 1), log_softmax(x, 0).transpose(0, 1)));
+  CHECK(same(exp(turned), exp(x).transpose(0, 1)));
+  CHECK(same(turned * turned, (x * x).transpose(0, 1)));
+  CHECK(same(matmul(x, turned), matmul(x.clone(), turned.clone())));
+  CHECK(same(linear(x, x), matmul(x, turned)));
+  // Any length and any start: the ends of vectors, and what is not on their boundaries
+  Tensor flat = x.view({-1});
+  for (int start : {0, 1, 3, 6})
+    for (int n = 1; n <= 40; ++n) {
+      CAPTURE(start);
+      CAPTURE(n);
+      Tensor part = flat.narrow(0, start, n);
+      CHECK(same(exp(part), exp(flat).narrow(0, start, n)));
+      CHECK(same(sum(part), sum(part.clone())));
+      CHECK(same(sum(part), sum(cat({part, zeros({50})}, 0))));  // padding with zeros
+      CHECK(same(sum(part), sum(part.unsqueeze(1).expand({n, 3}), {0}).select(0, 1)));
+    }
+}
+
+TEST_CASE("bits: a sum is that of sixteen partial sums") {
+  Tensor x = large(6).view({-1});
+  for (int n : {1, 2, 15, 16, 17, 31, 32, 33, 1000, 70000}) {
+    CAPTURE(n);
+    Tensor part = x.narrow(0, 5, n);
+    Numbers numbers = part.to_vector();
+    Scalar partial[16] = {};
+    for (size_t i = 0; i < numbers.size(); ++i) partial[i % 16] += numbers[i];
+    for (size_t half = 8; half > 0; half /= 2)
+      for (size_t i = 0; i < half; ++i) partial[i] += partial[i + half];
+    CHECK(sum(part).item() == partial[0]);
+  }
+}
