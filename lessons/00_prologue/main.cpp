@@ -82,7 +82,7 @@ void memory(const Settings& settings, Checks& checks) {
 // ---- 2. The tape ----------------------------------------------------------------------------
 
 // [snippet: loss]
-// Three steps and their result. `w` and `b` are wanted derivatives; x and target are not.
+// The loss and what leads to it; 0-dimensional tensors, one number each.
 struct Forward {
   Tensor product, guess, error, loss;
   Forward(const Tensor& w, const Tensor& b, const Tensor& x, const Tensor& target)
@@ -170,9 +170,9 @@ uint64_t training(Checks& checks) {
   // [snippet: training]
   Tensor x = uniform({64}, -1, 1), y = 2 * x - 1 + 0.1 * randn({64});
   Tensor w = scalar(0).requires_grad_(), b = scalar(0).requires_grad_();
-  for (int step = 0; step <= 20; ++step) {
+  for (int step = 0; step <= 40; ++step) {
     Tensor loss = mean(pow(w * x + b - y, 2));
-    if (step % 5 == 0)
+    if (step % 10 == 0)
       say("step %2d   loss %.4f   w %7.4f   b %7.4f", step, loss.item(), w.item(), b.item());
     w.zero_grad();
     b.zero_grad();

@@ -53,9 +53,9 @@ Tensor power_with_slip(const Tensor& x, double p) {
 }
 
 // [snippet: plain sum]
-// The check that many libraries use: L = the plain sum of the outputs, the slope of L from two
-// neighbours of each input, against the gradient that backward() gives. The largest difference,
-// relative to the largest gradient (to 1e-3 at least, as in gradcheck).
+// L = the plain sum of the outputs. For each element of x: the slope of L from two neighbours,
+// against the derivative that backward() gives. Returns the largest difference, relative to the
+// largest slope (to 1e-3 at least, as in gradcheck).
 double check_by_plain_sum(Tensor (*f)(const Tensor&), Tensor x) {
   x.zero_grad();
   sum(f(x)).backward();
