@@ -12,6 +12,7 @@
 namespace heed {
 inline namespace HEED_PRECISION {
 
+// A tensor and the expression that made it.
 struct Picture {
   std::string name;
   Tensor x;  // two dimensions
@@ -24,6 +25,7 @@ inline int64_t slot(const Tensor& x, int64_t i, int64_t j) {
 }
 // [end]
 
+// Do both look at the same memory?
 inline bool share_storage(const Tensor& x, const Tensor& y) {
   return x.storage().get() == y.storage().get();
 }
@@ -34,6 +36,7 @@ inline std::string to_text(const Shape& shape) {
   return text.str();
 }
 
+// The storage of x, place by place.
 inline void print_memory(const Tensor& x) {
   std::string slots, values;
   for (int64_t i = 0; i < x.numel(); ++i) {
@@ -71,6 +74,7 @@ inline void draw_cell(Svg& svg, double x, double y, double value, int64_t place)
            place < 3 ? "on-light" : "on-dark");
 }
 
+// A row of cells with their places above; (x, y) is its upper left corner.
 inline void draw_memory(Svg& svg, double x, double y, const std::string& name,
                         const Scalar* numbers, int count) {
   svg.text(x, y - 24, name, Anchor::start, 13, "strong");
@@ -81,6 +85,7 @@ inline void draw_memory(Svg& svg, double x, double y, const std::string& name,
   }
 }
 
+// The tensor as rows and columns, under its name and its rule.
 inline void draw(Svg& svg, double x, double y, const Picture& picture) {
   const Tensor& t = picture.x;
   svg.text(x, y - 42, picture.name, Anchor::start, 13, "strong");

@@ -14,6 +14,7 @@
 
 namespace heed {
 
+// Of the numbers in row-major order, whatever the strides.
 inline uint64_t hash_of(const Tensor& x, uint64_t so_far = fnv1a("", 0)) {
   std::vector<Scalar> numbers = x.to_vector();
   return fnv1a(numbers.data(), numbers.size() * sizeof(Scalar), so_far);
@@ -25,6 +26,7 @@ inline std::string digits(uint64_t hash) {
 
 namespace steps {
 
+// The library's kernel takes strides, so that it multiplies transposes without copying them.
 inline void library(int n, const float* a, const float* b, float* c) {
   gemm(n, n, n, a, n, 1, b, n, 1, c, n);
 }
@@ -54,6 +56,7 @@ template <class F> double seconds(int tries, F f) {
   return best;
 }
 
+// Billions of floating point operations a second; a multiply-add counts as two.
 inline double gflops(int n, Matmul multiply, const Tensor& a, const Tensor& b, Tensor& c,
                      int tries) {
   double s = seconds(tries, [&] { multiply(n, a.data(), b.data(), c.mutable_data()); });
