@@ -5,12 +5,12 @@
 // Expected: all checks hold; the last line, a hash of the results, is the same everywhere.
 #include <algorithm>
 #include <string>
-#include <utility>
 #include <vector>
 #include "layers/heed.h"
 #include "lessons/00_prologue/layout.h"
 #include "lessons/00_prologue/matmul_race.h"
 #include "lessons/00_prologue/own_operations.h"
+#include "lessons/00_prologue/tape.h"
 #include "lessons/support/checks.h"
 #include "lessons/support/files.h"
 #include "lessons/support/options.h"
@@ -51,8 +51,8 @@ std::vector<Picture> make_views() {
   // [end]
 }
 
-// Prints every tensor with the place of each element. The rule for places is checked against the
-// library's own at(); then come the view that cannot be, and a change seen through a view.
+// Prints every tensor with the place of each element. The rule for places is checked against
+// the library's own at(); then come the view that cannot be, and a change seen through a view.
 void memory(const Settings& settings, Checks& checks) {
   std::vector<Picture> pictures = make_views();
   Tensor a = pictures[0].x, turned = pictures[1].x, copy = pictures.back().x;
@@ -82,30 +82,6 @@ void memory(const Settings& settings, Checks& checks) {
 }
 
 // ---- 2. The tape ----------------------------------------------------------------------------
-
-// [snippet: loss]
-// The loss and what leads to it; 0-dimensional tensors, one number each.
-struct Forward {
-  Tensor product, guess, error, loss;
-  Forward(const Tensor& w, const Tensor& b, const Tensor& x, const Tensor& target)
-      : product(w * x), guess(product + b), error(guess - target), loss(error * error) {}
-};
-// [end]
-
-// What the tape knows of each tensor: the operation that made it, and the nodes of its inputs.
-// An input whose derivative nobody wants has no node.
-using Named = std::vector<std::pair<const char*, Tensor>>;
-
-std::string recorded(const Tensor& x, const Named& tensors) {
-  std::string text;
-  for (const Ref<Node>& input : x.node()->inputs()) {
-    const char* name = "-";
-    for (const auto& [other, t] : tensors)
-      if (input.get() == t.node().get()) name = other;
-    text += std::string(text.empty() ? "" : ", ") + name;
-  }
-  return x.is_leaf() ? "leaf" : x.node()->name + ("(" + text + ")");
-}
 
 // Gradients by program beside gradients by hand; what a used tape says; how gradients add up.
 void tape(Checks& checks) {
@@ -199,8 +175,8 @@ uint64_t training(Checks& checks) {
 
 // ---- 4. A check that can fail ---------------------------------------------------------------
 
-// One row an operation: what either check finds in its backward step. The plain sum must be fooled
-// where theory says so, and gradcheck must judge rightly, but for x^0.
+// One row an operation: what either check finds in its backward step. The plain sum must be
+// fooled where theory says so, and gradcheck must judge rightly, but for x^0.
 void gradient_checks(const Settings& settings, Checks& checks) {
   say("\n4. A check that can fail\n");
   constexpr double tolerance = 1e-7;

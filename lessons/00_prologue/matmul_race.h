@@ -40,8 +40,8 @@ inline const struct Step {
                  {"5 tiles, in registers", tiles},
                  {"6 the library's gemm", library}};
 
-// The shortest time that f takes, tried for 30 ms and at least `tries` times: other programs can
-// only make it longer.
+// The shortest time that f takes, tried for 30 ms and at least `tries` times: other programs
+// can only make it longer.
 template <class F> double seconds(int tries, F f) {
   using Clock = std::chrono::steady_clock;
   auto since = [](Clock::time_point start) {
@@ -74,7 +74,7 @@ inline double measured_peak() {
 inline uint64_t print_steps(int n, double peak, Checks& checks) {
   say("C = A B, matrices of %d x %d, one core: %.1f million multiply-adds\n", n, n,
       1e-6 * n * n * n);
-  Tensor a = rand({n, n}) - 0.5, b = rand({n, n}) - 0.5, c = empty({n, n}), two_roundings;
+  Tensor a = rand({n, n}) - 0.5, b = rand({n, n}) - 0.5, c = empty({n, n}), first;
   say("%-32s %8s %8s   %s", "", "GFLOP/s", "of peak", "hash of C");
   uint64_t expected = hash_of(matmul(a, b));
   int same = 0;
@@ -84,10 +84,10 @@ inline uint64_t print_steps(int n, double peak, Checks& checks) {
     same += hash == expected;
     say("%-32s %8.1f %6.1f %%   %s", step.name, speed, 100 * speed / peak,
         digits(hash).c_str());
-    if (!two_roundings.defined()) two_roundings = c.clone();
+    if (!first.defined()) first = c.clone();
   }
   say("%-32s %8.1f", "peak of this core, measured", peak);
-  Tensor difference = c - two_roundings;
+  Tensor difference = c - first;
   double differ = n * n - sum(difference == 0).item();
   double most = std::max(max(difference).item(), max(-difference).item());
   say("\n1 and 2 differ in %g of %d numbers, by %.1e at most\n", differ, n * n, most);
