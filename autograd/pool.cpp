@@ -45,10 +45,10 @@ struct Closer {
 thread_local Closer closer;
 
 // Rounds `bytes` up to the size of its class and returns the class: multiples of 64 up to 1024,
-// then four sizes a doubling.
+// then four sizes a doubling. A block of no bytes has room for a FreeBlock all the same.
 int size_class(size_t& bytes) {
   if (bytes <= 1024) {
-    size_t lines = (bytes + BOUNDARY - 1) / BOUNDARY;
+    size_t lines = (bytes + !bytes + BOUNDARY - 1) / BOUNDARY;
     bytes = lines * BOUNDARY;
     return int(lines);
   }
