@@ -3,8 +3,8 @@
 
     python3 tests/golden/make_print.py    # needs: pip install torch
 
-Each case: a line "case NAME", a line with the shape, a line with the numbers, and the lines that
-PyTorch prints, each after "|". Float32's cases come first; after the line "double", float64's.
+Each case: a line "case NAME", a line with the shape, a line with the numbers, and the lines
+that PyTorch prints, each after "|". Float32's cases come first; after the line "double", float64's.
 A name that ends in "leaf" requires a gradient; one that ends in "result" is 1 times a leaf.
 The numbers are the word "bits" and each one's bits in hexadecimal, or "waves", the bits of the
 scale (see waves()), and the bits of the first number if it is another.
