@@ -237,7 +237,7 @@ Tensor stack(std::initializer_list<Tensor> xs, int dim) {
 Tensor index_select(const Tensor& x, std::span<const int> index) {
   check_defined("index_select", x);
   CHECK(x.dim() >= 1, "[index_select] a scalar has no rows");
-  Tensor rows = x.contiguous();
+  Tensor rows = x.detach().contiguous();
   int64_t count = x.shape()[0], width = count ? x.numel() / count : 0;
   Shape shape = x.shape();
   shape[0] = int64_t(index.size());
