@@ -367,7 +367,7 @@ TEST_CASE("heat map: rows are queries, hidden cells are hatched, sums stand besi
         "    a ██╱╱╱╱  1.000\n"
         "    b ▒▒▒▒╱╱  1.000\n"
         "   文 ░░░░▒▒  1.000\n"
-        "      ░░ from 0.2  ▒▒ from 0.4  ▓▓ from 0.6  ██ from 0.8  ╱╱ hidden\n");
+        "      ░░ from 0.2  ▒▒ from 0.4  ▓▓ from 0.6  ██ from 0.8  ╱╱ not visible\n");
   std::string svg = as_svg(map());
   CHECK(balanced(svg));
   CHECK(count(svg, "url(#hidden)") == 3 + 1);  // three cells and the legend
@@ -378,7 +378,7 @@ TEST_CASE("heat map: rows are queries, hidden cells are hatched, sums stand besi
   open.visible.clear(), open.row_sums = false;
   CHECK(!contains(as_svg(open), "url(#hidden)\""));
   CHECK(!contains(as_svg(open), ">sum</text>"));
-  CHECK(!contains(as_text(open), "hidden"));
+  CHECK(!contains(as_text(open), "not visible"));
 }
 
 TEST_CASE("heat map: rows and columns are not swapped") {

@@ -69,12 +69,16 @@ struct HiddenLetter : Module {
 };
 // [end]
 
-inline double accuracy(const HiddenLetter& model, const std::vector<Sample>& samples) {
+inline std::vector<int> guesses(const HiddenLetter& model, const std::vector<Sample>& samples) {
   NoGrad guard;
-  std::vector<int> guess = argmax(model(samples), 1), labels = labels_of(samples);
-  int right = 0;
-  for (size_t i = 0; i < samples.size(); ++i) right += guess[i] == labels[i];
-  return double(right) / double(samples.size());
+  return argmax(model(samples), 1);
+}
+
+inline double accuracy(const HiddenLetter& model, const std::vector<Sample>& samples) {
+  std::vector<int> guess = guesses(model, samples), labels = labels_of(samples);
+  int correct = 0;
+  for (size_t i = 0; i < samples.size(); ++i) correct += guess[i] == labels[i];
+  return double(correct) / double(samples.size());
 }
 
 // All samples at once, 300 steps; the rate falls in a straight line. Returns the loss before
@@ -97,7 +101,8 @@ inline std::vector<double> train(HiddenLetter& model, const std::vector<Sample>&
 }
 
 // Where does a trained model look? Mean weight on the left neighbour (head 0) and on the right one
-// (head 1), over the places that have one; and the share of all weight that a place gives itself.
+// (head 1), over the places that have one; and on the place itself, over the same rows. (At the
+// ends one head has no other place: there softmax can only give all weight to the place itself.)
 struct Mass {
   double left = 0, right = 0, self = 0;
 };
@@ -105,12 +110,11 @@ inline Mass mass(const HiddenLetter& model, int T = 10) {
   NoGrad guard;
   Tensor w = model.weights(T);
   Mass m;
-  for (int i = 0; i < T; ++i) {
-    if (i > 0) m.left += double(w.at({0, i, i - 1})) / (T - 1);
-    if (i < T - 1) m.right += double(w.at({1, i, i + 1})) / (T - 1);
-    m.self += double(w.at({0, i, i}) + w.at({1, i, i}));
+  for (int i = 1; i < T; ++i) {
+    m.left += double(w.at({0, i, i - 1})) / (T - 1);
+    m.right += double(w.at({1, i - 1, i})) / (T - 1);
+    m.self += double(w.at({0, i, i}) + w.at({1, i - 1, i - 1})) / (2 * (T - 1));
   }
-  m.self /= double(sum(w).item());
   return m;
 }
 

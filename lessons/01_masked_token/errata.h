@@ -47,9 +47,9 @@ inline void l2_is_not_adamw(Checks& checks) {
 // [end]
 
 // [snippet: two_variances]
-// BatchNorm divides a batch by its biased variance, and stores the unbiased one for later.
+// BatchNorm divides by the root of the biased variance, and stores the unbiased one for later.
 inline void two_variances(Checks& checks) {
-  BatchNorm norm(1, 0, 1);  // eps 0; momentum 1: the running statistics are the last batch's
+  BatchNorm norm(1, /*eps=*/0, /*momentum=*/1);  // stored are the last batch's statistics
   Tensor x = tensor({-1, 1}, {2, 1});
   double training = double(norm(x).at({1, 0}));
   norm.eval();

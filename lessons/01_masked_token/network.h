@@ -58,13 +58,13 @@ inline double accuracy(Network& net, const std::vector<Sample>& samples) {
   for (size_t i = 0; i < all.size(); ++i) all[i] = int(i);
   std::vector<int> guess = argmax(net(encode(samples, all, net.encoding)), 1);
   net.train();
-  int right = 0;
-  for (size_t i = 0; i < all.size(); ++i) right += guess[i] == labels[i];
-  return double(right) / double(samples.size());
+  int correct = 0;
+  for (size_t i = 0; i < all.size(); ++i) correct += guess[i] == labels[i];
+  return double(correct) / double(samples.size());
 }
 
 struct TrainingLog {
-  std::vector<double> loss, right;  // an epoch each: mean of its batches, share while training
+  std::vector<double> loss, correct;  // an epoch each: mean of its batches, share while training
 };
 
 // [snippet: train]
@@ -73,7 +73,7 @@ inline TrainingLog train(Network& net, const std::vector<Sample>& samples, int e
   Adam optimizer(net.named_parameters(), {.lr = lr, .weight_decay = 1e-4});
   TrainingLog log;
   for (int epoch = 1; epoch <= epochs; ++epoch) {
-    double loss_sum = 0, right = 0, seen = 0;
+    double loss_sum = 0, correct = 0, seen = 0;
     int steps = 0;
     for (std::span<const int> batch : batches) {
       if (batch.size() < 2) continue;  // BatchNorm needs two
@@ -85,13 +85,13 @@ inline TrainingLog train(Network& net, const std::vector<Sample>& samples, int e
       loss.backward();
       optimizer.step();
       std::vector<int> guess = argmax(logits, 1);
-      for (size_t i = 0; i < labels.size(); ++i) right += guess[i] == labels[i];
+      for (size_t i = 0; i < labels.size(); ++i) correct += guess[i] == labels[i];
       seen += double(labels.size());
       loss_sum += double(loss.item());
       ++steps;
     }
     log.loss.push_back(loss_sum / steps);
-    log.right.push_back(right / seen);
+    log.correct.push_back(correct / seen);
   }
   return log;
 }

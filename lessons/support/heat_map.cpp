@@ -131,7 +131,7 @@ void draw_legend(Svg& svg, double x, double y, double least, double greatest, bo
   svg.text(x + parts * part_width, y + 26, formatted("%g", greatest), Anchor::end, 11);
   if (!hidden) return;
   svg.rectangle(x + parts * part_width + 24, y, 24, 12, "url(#hidden)");
-  svg.text(x + parts * part_width + 54, y + 10, "hidden", Anchor::start, 11);
+  svg.text(x + parts * part_width + 54, y + 10, "not visible", Anchor::start, 11);
 }
 
 bool hides(const HeatMap& map) {
@@ -222,7 +222,7 @@ std::string as_text(const HeatMap& map) {
   text += repeated(" ", label_width + 1);
   for (int i = 1; i < 5; ++i)
     text += formatted("%s%s from %g", i > 1 ? "  " : "", shades[i], map.least + i * fifth);
-  return text + (hides(map) ? "  ╱╱ hidden\n" : "\n");
+  return text + (hides(map) ? "  ╱╱ not visible\n" : "\n");
 }
 
 void write_svg(const HeatMap& map, const std::string& path) { write_file(path, as_svg(map)); }
