@@ -168,6 +168,11 @@ inline OpRows loss_rows() {
   };
 }
 
+inline Tensor batch_norm_of_views(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor mean = zeros({4}), var = ones({4});
+  return batch_norm(x, mean, var, weight, bias, true);
+}
+
 inline OpRows normalize_rows() {
   return {
       OpRow("batch_norm(Tensor, Tensor, Tensor, Tensor, Tensor, bool, double, double)")
@@ -175,6 +180,8 @@ inline OpRows normalize_rows() {
                   CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], true)))
           .golden({"batch_norm.eval", "batch_norm.eval_4d"},
                   CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], false)))
+          .form({{5, 4}, {4, 2}, {2, 4}},
+                CALL(batch_norm_of_views(a[0], a[1].select(1, 0), a[2].select(0, 1))))
           .golden({"batch_norm.train_options"},
                   CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], true, 0.3,
                                   0.01))),
