@@ -61,10 +61,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
   CHECK(batches_fit(a, b), "[matmul] ", a.shape(), " x ", b.shape(), ": leading sizes ",
         batch_shape(a), " and ", batch_shape(b), " do not broadcast");
-  if (a.dim() > 2 && b.dim() == 2 && a.is_contiguous()) {  // one tall product, not a batch
+  if (a.dim() > 2 && b.dim() == 2) {  // one tall product, whose gradients are one chain each
     Shape shape = a.shape();
     shape[a.dim() - 1] = b.shape()[1];
-    return matmul(a.view({a.numel() / std::max<int64_t>(k, 1), k}), b).view(shape);
+    return matmul(a.reshape({a.numel() / std::max<int64_t>(k, 1), k}), b).view(shape);
   }
   return record("matmul", product(a, b), inputs(a, b),
                 saved(b.requires_grad() ? a : nothing, a.requires_grad() ? b : nothing),
