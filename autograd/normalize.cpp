@@ -119,18 +119,15 @@ Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
   for (const Tensor* t : inputs(running_mean, running_var, weight, bias))
     CHECK(t->shape() == Shape{C}, "[batch_norm] x ", x.shape(), " has ", C,
           " channels, but a weight, bias or statistic has shape ", t->shape());
-  CHECK(running_mean.is_contiguous() && running_var.is_contiguous(),
-        "[batch_norm] the running statistics are views with gaps, which cannot be updated");
   CHECK(running_mean.is_contiguous() && running_var.is_contiguous(), "[batch_norm] the running",
         " statistics, ", running_mean.shape(), ", are views with gaps; they must be dense");
   CHECK(!training || N > 1, "[batch_norm] x ", x.shape(), ": one value for each channel, which is",
         " its own mean, so that every output would be 0\n",
         "  leave out a last batch of one (drop_last), or call eval() to use running statistics");
-  Tensor w = weight.contiguous(), b = bias.contiguous();
   if (x.dim() == 2)
-    return normalize_rows(x, running_mean, running_var, w, b, training, momentum, eps);
+    return normalize_rows(x, running_mean, running_var, weight, bias, training, momentum, eps);
   Tensor rows = x.reshape({x.shape()[0], C, -1}).transpose(1, 2).reshape({N, C});  // channels last
-  Tensor y = normalize_rows(rows, running_mean, running_var, w, b, training, momentum, eps);
+  Tensor y = normalize_rows(rows, running_mean, running_var, weight, bias, training, momentum, eps);
   return y.view({x.shape()[0], -1, C}).transpose(1, 2).reshape(x.shape());
 }
 
