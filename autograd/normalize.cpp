@@ -79,6 +79,7 @@ Tensor normalize_rows(const Tensor& x, Tensor& running_mean, Tensor& running_var
                       double eps) {
   int64_t N = x.shape()[0], C = x.shape()[1];
   Tensor dense = x.detach().contiguous(), y = empty(x.shape()), xhat = empty(x.shape());
+  Tensor w = weight.detach().contiguous(), b = bias.detach().contiguous();
   Tensor mean = running_mean, var = running_var, r = empty({C});
   if (training) {
     mean = empty({C}), var = empty({C});
@@ -88,17 +89,17 @@ Tensor normalize_rows(const Tensor& x, Tensor& running_mean, Tensor& running_var
   }
   Scalar* inverse = r.mutable_data();
   for (int64_t j = 0; j < C; ++j) inverse[j] = 1 / std::sqrt(var.data()[j] + Scalar(eps));
-  scale_and_shift(dense.data(), N, C, mean.data(), inverse, weight.data(), bias.data(),
+  scale_and_shift(dense.data(), N, C, mean.data(), inverse, w.data(), b.data(),
                   xhat.mutable_data(), y.mutable_data());
   return record(
-      "batch_norm", std::move(y), inputs(x, weight, bias), saved(xhat, r, weight),
+      "batch_norm", std::move(y), inputs(x, weight, bias), saved(xhat, r, w),
       [N, C, training](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& xhat,
-                       const Tensor& r, const Tensor& weight) {
+                       const Tensor& r, const Tensor& w) {
         Tensor sum_g = zeros({C}), sum_gh = zeros({C});
         sum_gradients(g.data(), xhat.data(), N, C, sum_g.mutable_data(), sum_gh.mutable_data());
         if (dx) {
           Tensor d = empty(g.shape());  // the statistics depend on x in training only
-          input_gradient(g.data(), xhat.data(), N, C, weight.data(), r.data(), sum_g.data(),
+          input_gradient(g.data(), xhat.data(), N, C, w.data(), r.data(), sum_g.data(),
                          sum_gh.data(), training ? 1 / Scalar(N) : Scalar(0), d.mutable_data());
           dx += std::move(d);
         }
@@ -118,6 +119,8 @@ Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
   for (const Tensor* t : inputs(running_mean, running_var, weight, bias))
     CHECK(t->shape() == Shape{C}, "[batch_norm] x ", x.shape(), " has ", C,
           " channels, but a weight, bias or statistic has shape ", t->shape());
+  CHECK(running_mean.is_contiguous() && running_var.is_contiguous(), "[batch_norm] the running",
+        " statistics, ", running_mean.shape(), ", are views with gaps; they must be dense");
   CHECK(!training || N > 1, "[batch_norm] x ", x.shape(), ": one value for each channel, which is",
         " its own mean, so that every output would be 0\n",
         "  leave out a last batch of one (drop_last), or call eval() to use running statistics");
