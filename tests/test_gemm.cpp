@@ -12,6 +12,7 @@
 
 #include "autograd/gemm.h"
 #include "autograd/parallel.h"
+#include "lessons/support/hash.h"
 
 using namespace heed;
 
@@ -170,6 +171,19 @@ TEST_CASE("gemm: against sums in double, large sizes") {
     multiply(gemm, a, b, c);
     CHECK(error(a, b, c) <= 1);
   }
+}
+
+TEST_CASE("gemm: the same bits on every CPU and from every compiler") {
+  std::mt19937 words(7);
+  uint64_t hash = fnv1a(nullptr, 0);
+  for (auto [m, n, k] : {Shape{10, 100, 10}, Shape{10, 26, 100}, Shape{67, 89, 1100}}) {
+    Matrix a(m, k, plain(m, k)), b(k, n, transposed(k, n)), c(m, n, plain(m, n));
+    a.fill(words);
+    b.fill(words);
+    multiply(gemm, a, b, c);
+    hash = fnv1a(c.data(), m * n * sizeof(Scalar), hash);
+  }
+  CHECK(hash == (sizeof(Scalar) == 4 ? 17369474476447781291u : 14349668337274018188u));
 }
 
 TEST_CASE("gemm: nothing to sum gives zeros, nothing to fill does nothing") {
