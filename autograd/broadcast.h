@@ -1,5 +1,6 @@
-// Broadcasting as in NumPy, for library sources: shapes are aligned at their last dimension, and a
-// size of 1 repeats. (The way back, summing a gradient over what was repeated, is sum_to().)
+// Broadcasting as in NumPy, for library sources: shapes are aligned at their last dimension,
+// and a size of 1 repeats. (The way back, summing a gradient over what was repeated, is
+// sum_to().)
 #pragma once
 #include "autograd/tensor.h"
 
@@ -14,7 +15,8 @@ Strides broadcast_strides(const char* op, const Shape& shape, const Strides& str
                           const Shape& to);
 
 template <class... T> void check_defined(const char* op, const T&... x) {
-  CHECK((x.defined() && ...), "[", op, "] an operand is undefined (a default-made Tensor)");
+  HEED_CHECK((x.defined() && ...), "[", op,
+             "] an operand is undefined (a default-made Tensor)");
 }
 
 }  // namespace HEED_PRECISION

@@ -1,5 +1,5 @@
-// CHECK(condition, "[op] ", values...) throws heed::Error with the message put together from its
-// arguments. The message is made only when the condition fails.
+// HEED_CHECK(condition, "[op] ", values...) throws heed::Error with the message put together
+// from its arguments. The message is made only when the condition fails.
 #pragma once
 #include <sstream>
 #include <stdexcept>
@@ -13,7 +13,8 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-template <class... Parts> [[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
+template <class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
   std::ostringstream message;
   (message << ... << parts);
   throw Error(message.str());
@@ -21,7 +22,7 @@ template <class... Parts> [[noreturn, gnu::cold, gnu::noinline]] void fail(const
 
 }  // namespace heed
 
-#define CHECK(condition, ...) \
+#define HEED_CHECK(condition, ...) \
   do { \
     if (!(condition)) [[unlikely]] \
       ::heed::fail(__VA_ARGS__); \

@@ -1,4 +1,5 @@
-// Operations number by number. Two loops carry them all: zip() over two operands, map() over one.
+// Operations number by number. Two loops carry them all: zip() over two operands, map() over
+// one.
 #include <cmath>
 #include <limits>
 #include "autograd/broadcast.h"
@@ -13,7 +14,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-constexpr int64_t GRAIN = 1 << 15;  // numbers below which a second thread costs more than it gives
+constexpr int64_t GRAIN =
+    1 << 15;  // numbers below which a second thread costs more than it gives
 
 // The loops proper. f comes by value: a loop that reads f's numbers from memory, where its own
 // stores might change them, gets no vectors.
@@ -241,29 +243,31 @@ Tensor sqrt(const Tensor& x) {
 
 Tensor tanh(const Tensor& x) {
   Tensor y = map_vectors("tanh", x, [](auto v) { return simd::tanh(v); });
-  return record("tanh", y, inputs(x), saved(y), [](const Tensor& g, GradOf dx, const Tensor& y) {
-    dx += zip("tanh", g, y, [](Scalar p, Scalar t) { return p * (1 - t * t); });
-  });
+  return record("tanh", y, inputs(x), saved(y),
+                [](const Tensor& g, GradOf dx, const Tensor& y) {
+                  dx += zip("tanh", g, y, [](Scalar p, Scalar t) { return p * (1 - t * t); });
+                });
 }
 
 Tensor sigmoid(const Tensor& x) {
   Tensor y = map_vectors("sigmoid", x, [](auto v) { return simd::sigmoid(v); });
-  return record("sigmoid", y, inputs(x), saved(y),
-                [](const Tensor& g, GradOf dx, const Tensor& y) {
-                  dx += zip("sigmoid", g, y, [](Scalar p, Scalar s) { return p * (s * (1 - s)); });
-                });
+  return record(
+      "sigmoid", y, inputs(x), saved(y), [](const Tensor& g, GradOf dx, const Tensor& y) {
+        dx += zip("sigmoid", g, y, [](Scalar p, Scalar s) { return p * (s * (1 - s)); });
+      });
 }
 
 // In these two a NaN goes through, and the derivative at the kink is PyTorch's.
 Tensor relu(const Tensor& x) {
   Tensor y = map("relu", x, [](Scalar v) { return v <= 0 ? Scalar(0) : v; });
-  return record("relu", y, inputs(x), saved(y), [](const Tensor& g, GradOf dx, const Tensor& y) {
-    dx += zip("relu", g, y, [](Scalar p, Scalar v) { return v > 0 ? p : Scalar(0); });
-  });
+  return record(
+      "relu", y, inputs(x), saved(y), [](const Tensor& g, GradOf dx, const Tensor& y) {
+        dx += zip("relu", g, y, [](Scalar p, Scalar v) { return v > 0 ? p : Scalar(0); });
+      });
 }
 
 Tensor clamp(const Tensor& x, double low, double high) {
-  CHECK(low <= high, "[clamp] from ", low, " to ", high, " is no range");
+  HEED_CHECK(low <= high, "[clamp] from ", low, " to ", high, " is no range");
   Scalar a = Scalar(low), b = Scalar(high);
   Tensor y = map("clamp", x, [a, b](Scalar v) { return v < a ? a : v > b ? b : v; });
   return record("clamp", std::move(y), inputs(x), saved(x),

@@ -81,7 +81,7 @@ struct Angle {
 };
 
 Angle reduce(double x, const char* name) {
-  CHECK(x >= -1e6 && x <= 1e6, "[", name, "] angle ", x, ": must be within -1e6 and 1e6");
+  HEED_CHECK(x >= -1e6 && x <= 1e6, "[", name, "] angle ", x, ": must be within -1e6 and 1e6");
   const double k = nearest(x * 0x1.45f306dc9c883p-1);       // times 2 / pi
   const Two rest = sum(x - k * half_pi_1, -k * half_pi_2);  // exact so far
   return {sum(rest.hi, rest.lo - k * half_pi_3), static_cast<int>(static_cast<int64_t>(k) & 3)};
@@ -168,8 +168,8 @@ double log(double x) {
 
 double pow(double x, double y) {
   constexpr double largest = std::numeric_limits<double>::max();
-  CHECK(x > 0 && x <= largest && y >= -largest && y <= largest, "[pow] ", x, " to the power ",
-        y, ": wants a finite base above 0 and a finite exponent");
+  HEED_CHECK(x > 0 && x <= largest && y >= -largest && y <= largest, "[pow] ", x,
+             " to the power ", y, ": wants a finite base above 0 and a finite exponent");
   const Two log_x = log_of(x);
   const double rough = log_x.hi * y;
   if (!(rough > -746 && rough < 710)) return exp(rough);  // 0 or infinity

@@ -122,11 +122,12 @@ int64_t vectors_for(int64_t m) {
   return 2;
 }
 
-// The width of the next strip. None but the first is one vector wide: it would overlap the strip
-// before it, and add to the same elements twice where chains go on from C.
+// The width of the next strip. None but the first is one vector wide: it would overlap the
+// strip before it, and add to the same elements twice where chains go on from C.
 int64_t next_strip(int64_t vectors, int64_t wanted) {
   const int64_t now = std::min(vectors, wanted);
-  if (now == 5 || (now >= 4 && vectors == now + 1)) return vectors - 3;  // there is no tile of 5
+  if (now == 5 || (now >= 4 && vectors == now + 1))
+    return vectors - 3;  // there is no tile of 5
   return vectors == now + 1 ? vectors : now;
 }
 

@@ -7,8 +7,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-// What f changes is put back, even if f throws: here the generator, which so is in the same state
-// at every call.
+// What f changes is put back, even if f throws: here the generator, which so is in the same
+// state at every call.
 Tensor call(const Function& f, const std::vector<Tensor>& inputs) {
   struct PutBack {
     Generator before = default_generator();
@@ -48,10 +48,11 @@ struct Mismatch {
 
 double gradcheck(const std::string& name, const Function& f, const std::vector<Tensor>& inputs,
                  double tolerance) {
-  CHECK(sizeof(Scalar) == 8, "[gradcheck] ", name, ": differences of floats are too coarse to "
-        "judge a derivative\n  compile with -DHEED_DOUBLE (pkg-config heed-double)");
+  HEED_CHECK(sizeof(Scalar) == 8, "[gradcheck] ", name,
+             ": differences of floats are too coarse to "
+             "judge a derivative\n  compile with -DHEED_DOUBLE (pkg-config heed-double)");
   for (size_t k = 0; k < inputs.size(); ++k)
-    CHECK(inputs[k].is_leaf() && inputs[k].requires_grad() && inputs[k].is_contiguous(),
+    HEED_CHECK(inputs[k].is_leaf() && inputs[k].requires_grad() && inputs[k].is_contiguous(),
           "[gradcheck] ", name, ": argument ", k, " must be a row-major leaf with",
           " requires_grad_(); make views inside the function");
 
@@ -76,10 +77,11 @@ double gradcheck(const std::string& name, const Function& f, const std::vector<T
     }
   }
   bool close = std::isfinite(worst.error) && worst.error <= tolerance * largest;
-  CHECK(close, "[gradcheck] ", name, ": the gradient of argument ", worst.argument, ", shape ",
-        inputs[worst.argument].shape(), ", at element ", worst.index, " is ", worst.got,
-        ", but differences give ", worst.expected, "\n  relative to the largest gradient, ", largest,
-        ", that is ", worst.error / largest, ", above ", tolerance);
+  HEED_CHECK(close, "[gradcheck] ", name, ": the gradient of argument ", worst.argument,
+             ", shape ", inputs[worst.argument].shape(), ", at element ", worst.index, " is ",
+             worst.got, ", but differences give ", worst.expected,
+             "\n  relative to the largest gradient, ", largest, ", that is ",
+             worst.error / largest, ", above ", tolerance);
   return worst.error / largest;
 }
 

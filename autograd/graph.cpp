@@ -23,7 +23,7 @@ void check_finite(const char* op, const char* what, const Tensor& y) {
   Walk<1>(y.shape(), {y.strides()}).run([&](auto at, int64_t n, auto step) {
     for (int64_t i = 0; i < n; ++i) {
       Scalar value = data[at[0] + i * step[0]];
-      CHECK(std::isfinite(value), "[detect_anomaly] ", op, " made ",
+      HEED_CHECK(std::isfinite(value), "[detect_anomaly] ", op, " made ",
             value != value ? "nan" : value > 0 ? "inf" : "-inf", " in its ", what,
             " step, in a tensor of shape ", y.shape());
     }
@@ -57,8 +57,9 @@ void accumulate(Node& node, Tensor dx) {
 // ---- the tensor's side
 Tensor& Tensor::requires_grad_(bool wanted) {
   check_defined("requires_grad_", *this);
-  CHECK(is_leaf(), "[requires_grad_] only a leaf can change this; here it is the result of ",
-        node_->name, "\n  detach() gives the same numbers outside the graph");
+  HEED_CHECK(is_leaf(),
+             "[requires_grad_] only a leaf can change this; here it is the result of ",
+             node_->name, "\n  detach() gives the same numbers outside the graph");
   if (!node_) {
     if (!wanted) return *this;
     node_ = Ref<Node>::adopt(new Node("leaf", shape_, true));
@@ -77,7 +78,7 @@ void Tensor::zero_grad() const {
 }
 
 void Tensor::retain_grad() const {
-  CHECK(requires_grad(), "[retain_grad] this tensor takes part in no graph");
+  HEED_CHECK(requires_grad(), "[retain_grad] this tensor takes part in no graph");
   node_->keeps_grad = true;
 }
 
@@ -117,8 +118,9 @@ struct Order {
 
  private:
   void enter(Node* node, uint64_t pass) {
-    CHECK(!node->released, "[backward] this graph was used already and its memory is free\n",
-          "  run the forward pass again, or give retain_graph = true to the first backward()");
+    HEED_CHECK(
+        !node->released, "[backward] this graph was used already and its memory is free\n",
+        "  run the forward pass again, or give retain_graph = true to the first backward()");
     if (node->leaf || node->visited == pass) return;
     node->visited = pass;
     node->earlier = std::move(node->grad);
@@ -144,16 +146,16 @@ struct WatchSteps {
 
 void Tensor::backward(bool retain_graph) const {
   check_defined("backward", *this);
-  CHECK(numel() == 1, "[backward] the gradient of a tensor of shape ", shape_,
+  HEED_CHECK(numel() == 1, "[backward] the gradient of a tensor of shape ", shape_,
         " is not determined; only a scalar can start by itself\n",
         "  reduce it first, as in mean(y).backward(), or pass dL/dy: y.backward(gradient)");
   backward(ones(shape_), retain_graph);
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
-  CHECK(requires_grad(), "[backward] nothing here requires a gradient\n",
+  HEED_CHECK(requires_grad(), "[backward] nothing here requires a gradient\n",
         "  call requires_grad_() on an input, and check that no NoGrad was in force");
-  CHECK(gradient.defined() && gradient.shape() == shape_, "[backward] gradient ",
+  HEED_CHECK(gradient.defined() && gradient.shape() == shape_, "[backward] gradient ",
         gradient.shape(), " for a tensor of shape ", shape_);
   NoGrad guard;
   WatchSteps watch;

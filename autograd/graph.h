@@ -1,6 +1,6 @@
 // The tape. Every recorded operation makes a Node that knows the nodes of its inputs and how to
-// turn the gradient of its result into theirs. Nodes hold nodes, never tensors: the numbers that a
-// backward step reads are saved by name, so nothing stays alive that nothing reads.
+// turn the gradient of its result into theirs. Nodes hold nodes, never tensors: the numbers
+// that a backward step reads are saved by name, so nothing stays alive that nothing reads.
 #pragma once
 #include <array>
 #include <optional>
@@ -40,7 +40,8 @@ struct NoGrad {
   ~NoGrad() { grad_enabled = before; }
 };
 // While it lives, the first operation that makes a NaN or an infinity, forward or backward,
-// throws and names itself (torch.autograd.detect_anomaly). Slow: every result is read once more.
+// throws and names itself (torch.autograd.detect_anomaly). Slow: every result is read once
+// more.
 struct DetectAnomaly {
   bool before = std::exchange(anomaly_enabled, true);
   DetectAnomaly() = default;
@@ -66,7 +67,7 @@ struct Saved {
       : value(x.storage(), x.offset(), x.shape(), x.strides()),
         version(x.defined() ? x.version() : 0) {}
   void check(const char* op) const {
-    CHECK(!value.defined() || value.version() == version, "[backward] ", op,
+    HEED_CHECK(!value.defined() || value.version() == version, "[backward] ", op,
           " needs a tensor of shape ", value.shape(), " that was changed in place since\n",
           "  change a clone() of it instead, or change it after backward()");
   }

@@ -1,5 +1,5 @@
-// Loops over strided tensors of one shape, for library sources. Neighbouring dimensions that lie
-// in memory as one are merged first, so the innermost loop is as long as it can be.
+// Loops over strided tensors of one shape, for library sources. Neighbouring dimensions that
+// lie in memory as one are merged first, so the innermost loop is as long as it can be.
 #pragma once
 #include <array>
 #include "autograd/shape.h"

@@ -11,13 +11,13 @@ namespace {
 
 void check_labels(const Tensor& logits, std::span<const int> labels, int ignore_index) {
   check_defined("cross_entropy", logits);
-  CHECK(logits.dim() >= 1, "[cross_entropy] logits need a last dimension, the classes");
+  HEED_CHECK(logits.dim() >= 1, "[cross_entropy] logits need a last dimension, the classes");
   int64_t classes = logits.shape().back();
-  CHECK(classes > 0 && int64_t(labels.size()) == logits.numel() / classes, "[cross_entropy] ",
-        labels.size(), " labels for logits ", logits.shape(), ", which have ",
-        classes ? logits.numel() / classes : 0, " rows");
+  HEED_CHECK(classes > 0 && int64_t(labels.size()) == logits.numel() / classes,
+             "[cross_entropy] ", labels.size(), " labels for logits ", logits.shape(),
+             ", which have ", classes ? logits.numel() / classes : 0, " rows");
   for (size_t i = 0; i < labels.size(); ++i)
-    CHECK(labels[i] == ignore_index || (labels[i] >= 0 && labels[i] < classes),
+    HEED_CHECK(labels[i] == ignore_index || (labels[i] >= 0 && labels[i] < classes),
           "[cross_entropy] label ", labels[i], " at place ", i, " for ", classes,
           " classes (valid: 0 to ", classes - 1, ", or ignore_index ", ignore_index, ")");
 }
@@ -31,7 +31,8 @@ Scalar row_loss(const Scalar* x, Scalar* p, int64_t classes, int label, Scalar s
   Scalar shift = most + simd::log(total);  // ln p[j] = x[j] - shift
   Scalar loss = shift - x[label];
   if (smoothing == 0) return loss;
-  return (1 - smoothing) * loss + smoothing * (shift - simd::sum16(x, classes) / Scalar(classes));
+  return (1 - smoothing) * loss +
+         smoothing * (shift - simd::sum16(x, classes) / Scalar(classes));
 }
 
 }  // namespace
@@ -40,11 +41,12 @@ Scalar row_loss(const Scalar* x, Scalar* p, int64_t classes, int label, Scalar s
 Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
                      const CrossEntropy& options) {
   check_labels(logits, labels, options.ignore_index);
-  CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
+  HEED_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
         "[cross_entropy] label_smoothing ", options.label_smoothing, " is not in 0 ... 1");
   int64_t classes = logits.shape().back(), rows = int64_t(labels.size()), counted = 0;
   Scalar smoothing = Scalar(options.label_smoothing);
-  Tensor dense = logits.detach().contiguous(), p = empty(logits.shape()), losses = empty({rows});
+  Tensor dense = logits.detach().contiguous(), p = empty(logits.shape()),
+         losses = empty({rows});
   Scalar *loss = losses.mutable_data(), *weights = p.mutable_data();
   for (int64_t i = 0; i < rows; ++i) {
     bool ignored = labels[size_t(i)] == options.ignore_index;
@@ -53,7 +55,7 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
                                      labels[size_t(i)], smoothing);
   }
   bool average = options.reduction == Reduction::mean;
-  CHECK(!average || counted > 0, "[cross_entropy] no label to average over: all ", rows,
+  HEED_CHECK(!average || counted > 0, "[cross_entropy] no label to average over: all ", rows,
         " are ignore_index\n  leave out such a batch, or use Reduction::sum");
   Scalar scale = average ? 1 / Scalar(counted) : Scalar(1);
   Tensor y = scalar(simd::sum16(loss, rows) * scale);
@@ -79,7 +81,7 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
 
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
   check_defined("mse_loss", x, target);
-  CHECK(x.shape() == target.shape(), "[mse_loss] prediction ", x.shape(), " and target ",
+  HEED_CHECK(x.shape() == target.shape(), "[mse_loss] prediction ", x.shape(), " and target ",
         target.shape(), " differ\n  broadcasting would compare each with several: reshape one");
   Tensor error = x - target;
   return reduction == Reduction::mean ? mean(error * error) : sum(error * error);

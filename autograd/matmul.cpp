@@ -10,7 +10,9 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-Shape batch_shape(const Tensor& x) { return x.shape().without(x.dim() - 1).without(x.dim() - 2); }
+Shape batch_shape(const Tensor& x) {
+  return x.shape().without(x.dim() - 1).without(x.dim() - 2);
+}
 Strides batch_strides(const Tensor& x, const Shape& to) {
   Strides strides = x.strides().without(x.dim() - 1).without(x.dim() - 2);
   return broadcast_strides("matmul", batch_shape(x), strides, to);
@@ -51,15 +53,16 @@ Tensor product(const Tensor& a, const Tensor& b) {
 // da = g b^T, db = a^T g, summed over batches in which a or b repeats
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check_defined("matmul", a, b);
-  CHECK(a.dim() >= 1 && b.dim() >= 1, "[matmul] ", a.shape(), " x ", b.shape(),
+  HEED_CHECK(a.dim() >= 1 && b.dim() >= 1, "[matmul] ", a.shape(), " x ", b.shape(),
         ": a scalar has no rows or columns\n  use * to multiply by a number");
   int64_t k = a.shape().back(), inner = b.size(b.dim() == 1 ? 0 : -2);
-  CHECK(k == inner, "[matmul] ", a.shape(), " x ", b.shape(), ": inner sizes ", k, " and ", inner,
-        " differ\n", "  the last size of the first must be the last but one of the second; is a",
-        " transpose(-2, -1) missing?");
+  HEED_CHECK(k == inner, "[matmul] ", a.shape(), " x ", b.shape(), ": inner sizes ", k, " and ",
+             inner, " differ\n",
+             "  the last size of the first must be the last but one of the second; is a",
+             " transpose(-2, -1) missing?");
   if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
   if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
-  CHECK(batches_fit(a, b), "[matmul] ", a.shape(), " x ", b.shape(), ": leading sizes ",
+  HEED_CHECK(batches_fit(a, b), "[matmul] ", a.shape(), " x ", b.shape(), ": leading sizes ",
         batch_shape(a), " and ", batch_shape(b), " do not broadcast");
   if (a.dim() > 2 && b.dim() == 2) {  // one tall product, whose gradients are one chain each
     Shape shape = a.shape();
@@ -78,12 +81,13 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 // dx = g W, dW = g^T x, db = the sum of g's rows, one after the other
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_defined("linear", x, weight);
-  CHECK(weight.dim() == 2 && x.dim() >= 1 && x.shape().back() == weight.shape()[1], "[linear] x ",
-        x.shape(), " with weight ", weight.shape(), ": weight must be (out, in), and the last size",
-        " of x must be in");
+  HEED_CHECK(weight.dim() == 2 && x.dim() >= 1 && x.shape().back() == weight.shape()[1],
+             "[linear] x ", x.shape(), " with weight ", weight.shape(),
+             ": weight must be (out, in), and the last size", " of x must be in");
   int64_t out = weight.shape()[0], in = weight.shape()[1];
-  CHECK(!bias.defined() || bias.shape() == Shape{out}, "[linear] bias ", bias.shape(),
-        " with weight ", weight.shape(), ": one number for each of the ", out, " outputs wanted");
+  HEED_CHECK(!bias.defined() || bias.shape() == Shape{out}, "[linear] bias ", bias.shape(),
+             " with weight ", weight.shape(), ": one number for each of the ", out,
+             " outputs wanted");
   Tensor flat = x.detach().contiguous(), w = weight.detach(), b = bias.detach();
   int64_t rows = 1;
   Shape shape = x.shape();
@@ -91,36 +95,38 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   shape[x.dim() - 1] = out;
   Tensor y = empty(shape);
   Scalar* numbers = y.mutable_data();
-  gemm(rows, out, in, flat.data(), in, 1, w.data(), w.strides()[1], w.strides()[0], numbers, out);
+  gemm(rows, out, in, flat.data(), in, 1, w.data(), w.strides()[1], w.strides()[0], numbers,
+       out);
   if (b.defined()) {
     b = b.contiguous();
     const Scalar* shift = b.data();
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < out; ++j) numbers[i * out + j] += shift[j];
   }
-  return record("linear", std::move(y), inputs(x, weight, bias),
-                saved(weight.requires_grad() ? flat : nothing, x.requires_grad() ? w : nothing),
-                [rows, in, out, before = x.shape()](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& x,
-                    const Tensor& w) {
-                  if (dx) {
-                    Tensor d = empty(before);
-                    gemm(rows, in, out, g.data(), out, 1, w.data(), w.strides()[0], w.strides()[1],
-                         d.mutable_data(), in);
-                    dx += std::move(d);
-                  }
-                  if (dw) {
-                    Tensor d = empty({out, in});
-                    gemm(out, in, rows, g.data(), 1, out, x.data(), in, 1, d.mutable_data(), in);
-                    dw += std::move(d);
-                  }
-                  if (db) {
-                    Tensor d = zeros({out});
-                    Scalar* sum = d.mutable_data();
-                    for (int64_t i = 0; i < rows; ++i)
-                      for (int64_t j = 0; j < out; ++j) sum[j] += g.data()[i * out + j];
-                    db += std::move(d);
-                  }
-                });
+  return record(
+      "linear", std::move(y), inputs(x, weight, bias),
+      saved(weight.requires_grad() ? flat : nothing, x.requires_grad() ? w : nothing),
+      [rows, in, out, before = x.shape()](const Tensor& g, GradOf dx, GradOf dw, GradOf db,
+                                          const Tensor& x, const Tensor& w) {
+        if (dx) {
+          Tensor d = empty(before);
+          gemm(rows, in, out, g.data(), out, 1, w.data(), w.strides()[0], w.strides()[1],
+               d.mutable_data(), in);
+          dx += std::move(d);
+        }
+        if (dw) {
+          Tensor d = empty({out, in});
+          gemm(out, in, rows, g.data(), 1, out, x.data(), in, 1, d.mutable_data(), in);
+          dw += std::move(d);
+        }
+        if (db) {
+          Tensor d = zeros({out});
+          Scalar* sum = d.mutable_data();
+          for (int64_t i = 0; i < rows; ++i)
+            for (int64_t j = 0; j < out; ++j) sum[j] += g.data()[i * out + j];
+          db += std::move(d);
+        }
+      });
 }
 
 }  // namespace HEED_PRECISION

@@ -1,4 +1,5 @@
-// What a Tensor refers to: Storage holds its numbers, Node is its place in the graph of operations.
+// What a Tensor refers to: Storage holds its numbers, Node is its place in the graph of
+// operations.
 #pragma once
 #include <span>
 #include "autograd/pool.h"

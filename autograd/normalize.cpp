@@ -1,5 +1,5 @@
-// Batch normalisation, as one operation: as a chain of smaller ones it would be the slowest part
-// of a small network.
+// Batch normalisation, as one operation: as a chain of smaller ones it would be the slowest
+// part of a small network.
 #include <cmath>
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
@@ -39,9 +39,10 @@ void update_running(Scalar* __restrict running_mean, Scalar* __restrict running_
 }
 
 // xhat = (x - mean) r, y = xhat w + b
-void scale_and_shift(const Scalar* __restrict x, int64_t N, int64_t C, const Scalar* __restrict mean,
-                     const Scalar* __restrict r, const Scalar* __restrict w,
-                     const Scalar* __restrict b, Scalar* __restrict xhat, Scalar* __restrict y) {
+void scale_and_shift(const Scalar* __restrict x, int64_t N, int64_t C,
+                     const Scalar* __restrict mean, const Scalar* __restrict r,
+                     const Scalar* __restrict w, const Scalar* __restrict b,
+                     Scalar* __restrict xhat, Scalar* __restrict y) {
   for (int64_t i = 0; i < N; ++i)
     for (int64_t j = 0; j < C; ++j) {
       Scalar normal = (x[i * C + j] - mean[j]) * r[j];
@@ -51,8 +52,8 @@ void scale_and_shift(const Scalar* __restrict x, int64_t N, int64_t C, const Sca
 }
 
 // db = sum g, dw = sum g xhat
-void sum_gradients(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N, int64_t C,
-                   Scalar* __restrict db, Scalar* __restrict dw) {
+void sum_gradients(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N,
+                   int64_t C, Scalar* __restrict db, Scalar* __restrict dw) {
   for (int64_t i = 0; i < N; ++i)
     for (int64_t j = 0; j < C; ++j) {
       db[j] += g[i * C + j];
@@ -61,8 +62,8 @@ void sum_gradients(const Scalar* __restrict g, const Scalar* __restrict xhat, in
 }
 
 // dx = w r (g - share db - xhat share dw)
-void input_gradient(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N, int64_t C,
-                    const Scalar* __restrict w, const Scalar* __restrict r,
+void input_gradient(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N,
+                    int64_t C, const Scalar* __restrict w, const Scalar* __restrict r,
                     const Scalar* __restrict db, const Scalar* __restrict dw, Scalar share,
                     Scalar* __restrict dx) {
   for (int64_t i = 0; i < N; ++i)
@@ -84,8 +85,8 @@ Tensor normalize_rows(const Tensor& x, Tensor& running_mean, Tensor& running_var
   if (training) {
     mean = empty({C}), var = empty({C});
     batch_statistics(dense.data(), N, C, mean.mutable_data(), var.mutable_data());
-    update_running(running_mean.mutable_data(), running_var.mutable_data(), mean.data(), var.data(),
-                   N, C, momentum);
+    update_running(running_mean.mutable_data(), running_var.mutable_data(), mean.data(),
+                   var.data(), N, C, momentum);
   }
   Scalar* inverse = r.mutable_data();
   for (int64_t j = 0; j < C; ++j) inverse[j] = 1 / std::sqrt(var.data()[j] + Scalar(eps));
@@ -114,20 +115,25 @@ Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, bool training, double momentum,
                   double eps) {
   check_defined("batch_norm", x, running_mean, running_var, weight, bias);
-  CHECK(x.dim() >= 2, "[batch_norm] x ", x.shape(), ": (N, C) or (N, C, ...) wanted");
+  HEED_CHECK(x.dim() >= 2, "[batch_norm] x ", x.shape(), ": (N, C) or (N, C, ...) wanted");
   int64_t C = x.shape()[1], N = C ? x.numel() / C : 0;
   for (const Tensor* t : inputs(running_mean, running_var, weight, bias))
-    CHECK(t->shape() == Shape{C}, "[batch_norm] x ", x.shape(), " has ", C,
+    HEED_CHECK(t->shape() == Shape{C}, "[batch_norm] x ", x.shape(), " has ", C,
           " channels, but a weight, bias or statistic has shape ", t->shape());
-  CHECK(running_mean.is_contiguous() && running_var.is_contiguous(), "[batch_norm] the running",
-        " statistics, ", running_mean.shape(), ", are views with gaps; they must be dense");
-  CHECK(!training || N > 1, "[batch_norm] x ", x.shape(), ": one value for each channel, which is",
-        " its own mean, so that every output would be 0\n",
-        "  leave out a last batch of one (drop_last), or call eval() to use running statistics");
+  HEED_CHECK(running_mean.is_contiguous() && running_var.is_contiguous(),
+             "[batch_norm] the running", " statistics, ", running_mean.shape(),
+             ", are views with gaps; they must be dense");
+  HEED_CHECK(
+      !training || N > 1, "[batch_norm] x ", x.shape(),
+      ": one value for each channel, which is",
+      " its own mean, so that every output would be 0\n",
+      "  leave out a last batch of one (drop_last), or call eval() to use running statistics");
   if (x.dim() == 2)
     return normalize_rows(x, running_mean, running_var, weight, bias, training, momentum, eps);
-  Tensor rows = x.reshape({x.shape()[0], C, -1}).transpose(1, 2).reshape({N, C});  // channels last
-  Tensor y = normalize_rows(rows, running_mean, running_var, weight, bias, training, momentum, eps);
+  Tensor rows =
+      x.reshape({x.shape()[0], C, -1}).transpose(1, 2).reshape({N, C});  // channels last
+  Tensor y =
+      normalize_rows(rows, running_mean, running_var, weight, bias, training, momentum, eps);
   return y.view({x.shape()[0], -1, C}).transpose(1, 2).reshape(x.shape());
 }
 

@@ -1,8 +1,9 @@
-// THE INDEX: every operation, with its shapes and its formula. All are differentiable unless they
-// say otherwise; each is written, forward and backward together, in the file its banner names.
+// THE INDEX: every operation, with its shapes and its formula. All are differentiable unless
+// they say otherwise; each is written, forward and backward together, in the file its banner
+// names.
 //
-// Operands are broadcast as in NumPy: shapes are aligned at their last dimension, and a size of 1
-// repeats. A dimension may be counted from the back: -1 is the last one.
+// Operands are broadcast as in NumPy: shapes are aligned at their last dimension, and a size of
+// 1 repeats. A dimension may be counted from the back: -1 is the last one.
 //
 // Shapes  (shape.cpp; members of Tensor, declared in tensor.h):
 //   view reshape transpose permute expand narrow select squeeze unsqueeze contiguous clone
@@ -120,8 +121,8 @@ Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Red
 // ones, (C), move towards them: running += momentum (batch - running), with unbiased variance.
 // Otherwise the running ones are used and kept. Ioffe and Szegedy 2015, algorithms 1 and 2.
 Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
-                  const Tensor& weight, const Tensor& bias, bool training, double momentum = 0.1,
-                  double eps = 1e-5);
+                  const Tensor& weight, const Tensor& bias, bool training,
+                  double momentum = 0.1, double eps = 1e-5);
 
 }  // namespace HEED_PRECISION
 }  // namespace heed

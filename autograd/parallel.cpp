@@ -112,7 +112,7 @@ class Pool {
 }  // namespace
 
 void set_num_threads(int count) {
-  CHECK(count >= 1, "[set_num_threads] ", count,
+  HEED_CHECK(count >= 1, "[set_num_threads] ", count,
         " threads: at least 1 is needed.\n1 runs all in the calling thread; this machine has ",
         processors(), " processors");
   num_threads = count;

@@ -14,8 +14,8 @@ struct FreeBlock {
   FreeBlock* next;
 };
 
-// The blocks of one class. A thread keeps as many as it took itself: what others took, it may not
-// need, so that is passed on to the system and does not pile up.
+// The blocks of one class. A thread keeps as many as it took itself: what others took, it may
+// not need, so that is passed on to the system and does not pile up.
 struct FreeList {
   FreeBlock* first;
   int64_t taken;  // and not given back yet

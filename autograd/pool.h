@@ -2,8 +2,8 @@
 // Blocks wait in free lists by size class. Each thread has lists of its
 // own; a block may be given back by another thread than took it.
 //
-// Off (every block comes from the system) when the library is built with -DHEED_NO_POOL, as it is
-// under the sanitizers, which could not see the misuse of a recycled block.
+// Off (every block comes from the system) when the library is built with -DHEED_NO_POOL, as it
+// is under the sanitizers, which could not see the misuse of a recycled block.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Printing as PyTorch does: four decimals, columns aligned, long tensors with their middle left out,
-// scientific notation where a fixed point would hide too much.
+// Printing as PyTorch does: four decimals, columns aligned, long tensors with their middle left
+// out, scientific notation where a fixed point would hide too much.
 #include <cmath>
 #include <cstdio>
 #include <ostream>
@@ -11,7 +11,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-constexpr int64_t THRESHOLD = 1000, EDGE = 3;  // above so many numbers, only the edges are shown
+constexpr int64_t THRESHOLD = 1000,
+                  EDGE = 3;  // above so many numbers, only the edges are shown
 constexpr size_t LINE = 80, INDENT = 7;        // characters; the length of "tensor("
 
 // One format for all numbers of a tensor, chosen as PyTorch's _tensor_str.py does.
@@ -80,7 +81,8 @@ std::string row(const Tensor& x, bool edges, const Format& format, size_t indent
 std::string block(const Tensor& x, bool edges, const Format& format, size_t indent) {
   if (x.dim() == 0) return format(*x.data());
   if (x.dim() == 1) return row(x, edges, format, indent);
-  std::string between = "," + std::string(size_t(x.dim() - 1), '\n') + std::string(indent + 1, ' ');
+  std::string between =
+      "," + std::string(size_t(x.dim() - 1), '\n') + std::string(indent + 1, ' ');
   std::string text = "[";
   for (int64_t i = 0, n = x.shape()[0]; i < n; ++i) {
     if (i > 0) text += between;

@@ -105,10 +105,10 @@ double Generator::uniform53() {
 int64_t Generator::random_i64() { return static_cast<int64_t>(draw64() & INT64_MAX); }
 
 template <class T> void Generator::uniform(T* out, int64_t n, double low, double high) {
-  CHECK(n >= 0, "[uniform] n = ", n, " values: n must not be negative");
-  CHECK(low <= high, "[uniform] low ", low, ", high ", high, ": low must not exceed high");
+  HEED_CHECK(n >= 0, "[uniform] n = ", n, " values: n must not be negative");
+  HEED_CHECK(low <= high, "[uniform] low ", low, ", high ", high, ": low must not exceed high");
   const float a = static_cast<float>(low), b = static_cast<float>(high), span = b - a;
-  CHECK(std::isfinite(span), "[uniform] low ", low, ", high ", high,
+  HEED_CHECK(std::isfinite(span), "[uniform] low ", low, ", high ", high,
         ": the range is wider than a float can hold");
   for (int64_t i = 0; i < n; ++i) {
     const float x = fused(uniform24(word()), span, a);
@@ -139,16 +139,16 @@ template <class T> void Generator::normal_blocks(T* out, int64_t n, float mean, 
 }
 
 template <class T> void Generator::normal(T* out, int64_t n, double mean, double std) {
-  CHECK(n >= 0, "[normal] n = ", n, " values: n must not be negative");
-  CHECK(std >= 0, "[normal] std ", std, ": a standard deviation must not be negative");
+  HEED_CHECK(n >= 0, "[normal] n = ", n, " values: n must not be negative");
+  HEED_CHECK(std >= 0, "[normal] std ", std, ": a standard deviation must not be negative");
   if (n >= 16) return normal_blocks(out, n, static_cast<float>(mean), static_cast<float>(std));
   for (int64_t i = 0; i < n; ++i)
     out[i] = static_cast<float>(__builtin_fma(next_normal(), std, mean));
 }
 
 template <class T> void Generator::bernoulli(T* out, int64_t n, double p) {
-  CHECK(n >= 0, "[bernoulli] n = ", n, " coins: n must not be negative");
-  CHECK(p >= 0 && p <= 1, "[bernoulli] p ", p, ": a probability lies between 0 and 1");
+  HEED_CHECK(n >= 0, "[bernoulli] n = ", n, " coins: n must not be negative");
+  HEED_CHECK(p >= 0 && p <= 1, "[bernoulli] p ", p, ": a probability lies between 0 and 1");
   for (int64_t i = 0; i < n; ++i) out[i] = uniform53() < p;
 }
 
@@ -159,8 +159,8 @@ bool Generator::bernoulli(double p) {
 }
 
 void Generator::randint(int64_t* out, int64_t n, int64_t low, int64_t high) {
-  CHECK(n >= 0, "[randint] n = ", n, " values: n must not be negative");
-  CHECK(low < high, "[randint] low ", low, ", high ", high,
+  HEED_CHECK(n >= 0, "[randint] n = ", n, " values: n must not be negative");
+  HEED_CHECK(low < high, "[randint] low ", low, ", high ", high,
         ": no integer to draw; low must be below high, which is not drawn itself");
   // Unsigned arithmetic: the span of any two int64 fits, and adding `low` wraps to the answer.
   const uint64_t first = static_cast<uint64_t>(low), span = static_cast<uint64_t>(high) - first;
@@ -182,7 +182,7 @@ void Generator::randperm(std::span<int> order) {
 }
 
 std::vector<int> Generator::randperm(int n) {
-  CHECK(n >= 0, "[randperm] n = ", n, ": n must not be negative");
+  HEED_CHECK(n >= 0, "[randperm] n = ", n, ": n must not be negative");
   std::vector<int> order(n);
   randperm(order);
   return order;
@@ -202,7 +202,7 @@ void loader_order(Generator& generator, std::span<int> order, bool shuffle) {
 }
 
 std::vector<int> loader_order(Generator& generator, int n, bool shuffle) {
-  CHECK(n >= 0, "[loader_order] n = ", n, " samples: n must not be negative");
+  HEED_CHECK(n >= 0, "[loader_order] n = ", n, " samples: n must not be negative");
   std::vector<int> order(n);
   loader_order(generator, order, shuffle);
   return order;

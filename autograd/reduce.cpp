@@ -1,7 +1,7 @@
-// Reductions. A sum's order depends on the index along the summed dimensions alone: number i goes
-// to partial sum i mod 16, and the sixteen are added as a tree (reduce16.h). So a result has
-// the same bits whatever the strides, the other sizes, the vectors and the threads; and appended
-// zeros, which padding makes, change nothing.
+// Reductions. A sum's order depends on the index along the summed dimensions alone: number i
+// goes to partial sum i mod 16, and the sixteen are added as a tree (reduce16.h). So a result
+// has the same bits whatever the strides, the other sizes, the vectors and the threads; and
+// appended zeros, which padding makes, change nothing.
 #include <limits>
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
@@ -33,7 +33,7 @@ DimSet dim_set(const char* op, const Tensor& x, Dims dims) {
   DimSet set;
   for (int d : dims) {
     d = wrap_dim(op, d, x.dim());
-    CHECK(!set.has(d), "[", op, "] dimension ", d, " is given twice");
+    HEED_CHECK(!set.has(d), "[", op, "] dimension ", d, " is given twice");
     set.bits |= 1u << d;
   }
   return set;
@@ -112,21 +112,22 @@ Tensor sum_over(const char* op, const Tensor& x, DimSet dims, bool keepdim,
 
 Tensor mean_over(const char* op, const Tensor& x, DimSet dims, bool keepdim) {
   int64_t n = reduced_count(x.shape(), dims);
-  CHECK(n > 0, "[", op, "] of no numbers: shape ", x.shape());
+  HEED_CHECK(n > 0, "[", op, "] of no numbers: shape ", x.shape());
   return sum_over(op, x, dims, keepdim, Scalar(n));
 }
 
 Tensor var_over(const Tensor& x, DimSet dims, int correction, bool keepdim) {
   int64_t n = reduced_count(x.shape(), dims);
-  CHECK(n > correction, "[var] of ", n, n == 1 ? " number" : " numbers", " divides by ", n, " - ",
-        correction, "\n  correction = 0 gives the biased variance, which is defined for one");
+  HEED_CHECK(n > correction, "[var] of ", n, n == 1 ? " number" : " numbers", " divides by ", n,
+             " - ", correction,
+             "\n  correction = 0 gives the biased variance, which is defined for one");
   Tensor centred = x - mean_over("var", x, dims, true);
   return sum_over("var", centred * centred, dims, keepdim, Scalar(n - correction));
 }
 
 Tensor max_over(const Tensor& x, DimSet dims, bool keepdim) {
   int64_t n = reduced_count(x.shape(), dims);
-  CHECK(n > 0, "[max] of no numbers: shape ", x.shape());
+  HEED_CHECK(n > 0, "[max] of no numbers: shape ", x.shape());
   Shape kept = kept_shape(x.shape(), dims);
   Tensor dense = as_rows(x, dims), y = empty(keepdim ? kept : dropped_shape(x.shape(), dims));
   Scalar* out = y.mutable_data();
@@ -177,7 +178,7 @@ Tensor max(const Tensor& x, Dims dims, bool keepdim) {
 std::vector<int> argmax(const Tensor& x, int dim) {
   DimSet dims = dim_set("argmax", x, {dim});
   int64_t n = reduced_count(x.shape(), dims);
-  CHECK(n > 0, "[argmax] of no numbers: shape ", x.shape());
+  HEED_CHECK(n > 0, "[argmax] of no numbers: shape ", x.shape());
   Tensor dense = as_rows(x, dims);
   std::vector<int> result(size_t(dense.numel() / n));
   for (size_t i = 0; i < result.size(); ++i) {

@@ -1,5 +1,6 @@
-// A counted reference to an object that counts for itself: `std::atomic<int> refs`, which starts
-// at 1, and `static void destroy(T*)`. One word, one allocation, and handles may cross threads.
+// A counted reference to an object that counts for itself: `std::atomic<int> refs`, which
+// starts at 1, and `static void destroy(T*)`. One word, one allocation, and handles may cross
+// threads.
 #pragma once
 #include <atomic>
 #include <utility>

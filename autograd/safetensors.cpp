@@ -40,13 +40,13 @@ const Dtype* find_dtype(const std::string& name) {
 // The bytes that `t` should have, by its shape. `where` begins the message of an error.
 uint64_t bytes_of(const SafeTensor& t, const std::string& where) {
   const Dtype* dtype = find_dtype(t.dtype);
-  CHECK(dtype, where, "dtype ", json_quoted(t.dtype), " is none of I64, F64, F32");
+  HEED_CHECK(dtype, where, "dtype ", json_quoted(t.dtype), " is none of I64, F64, F32");
   uint64_t bytes = dtype->size;
   for (int64_t n : t.shape) {
-    CHECK(n >= 0, where, "a negative size, ", n);
+    HEED_CHECK(n >= 0, where, "a negative size, ", n);
     bool overflows =
         n > 0 && bytes > uint64_t(std::numeric_limits<int64_t>::max()) / uint64_t(n);
-    CHECK(!overflows, where, "the sizes of the shape multiply to more than 2^63 bytes");
+    HEED_CHECK(!overflows, where, "the sizes of the shape multiply to more than 2^63 bytes");
     bytes *= uint64_t(n);
   }
   return bytes;
@@ -129,16 +129,16 @@ SafeTensors checked(Header&& header, uint64_t data_size, const std::string& path
     auto [from, to] = offsets[i];
     std::string where = "[load_safetensors] " + path + ": tensor " + json_quoted(name) + ": ";
     uint64_t bytes = bytes_of(t, where);
-    CHECK(from <= to && to - from == bytes, where, "data_offsets ", from, " to ", to,
+    HEED_CHECK(from <= to && to - from == bytes, where, "data_offsets ", from, " to ", to,
           ", but its shape needs ", bytes, " bytes");
-    CHECK(to <= data_size, where, "ends at byte ", to, " of ", data_size,
+    HEED_CHECK(to <= data_size, where, "ends at byte ", to, " of ", data_size,
           ": is the file cut off?");
-    CHECK(from == end, where, "begins at byte ", from,
+    HEED_CHECK(from == end, where, "begins at byte ", from,
           " of the data, but the one before it ends at ", end);
     end = to;
     file.tensors.emplace_back(name, std::move(t));
   }
-  CHECK(end == data_size, "[load_safetensors] ", path, ": ", data_size - end,
+  HEED_CHECK(end == data_size, "[load_safetensors] ", path, ": ", data_size - end,
         " bytes at the end belong to no tensor");
   return file;
 }
@@ -178,14 +178,14 @@ void check_writable(const SafeTensors& file, const std::string& path) {
   for (const auto& [name, t] : file.tensors) {
     std::string where = "[save_safetensors] " + path + ": tensor " + json_quoted(name) + ": ";
     uint64_t bytes = bytes_of(t, where);
-    CHECK(bytes == t.bytes.size(), where, "has ", t.bytes.size(), " bytes, its shape needs ",
-          bytes);
-    CHECK(names.insert(name).second, where, "the name is used twice");
-    CHECK(name != "__metadata__", where, "the format keeps this name for itself");
-    CHECK(is_utf8(name), where, "the name is not UTF-8");
+    HEED_CHECK(bytes == t.bytes.size(), where, "has ", t.bytes.size(),
+               " bytes, its shape needs ", bytes);
+    HEED_CHECK(names.insert(name).second, where, "the name is used twice");
+    HEED_CHECK(name != "__metadata__", where, "the format keeps this name for itself");
+    HEED_CHECK(is_utf8(name), where, "the name is not UTF-8");
   }
   for (const auto& [key, value] : file.metadata)
-    CHECK(is_utf8(key) && is_utf8(value), "[save_safetensors] ", path, ": metadata ",
+    HEED_CHECK(is_utf8(key) && is_utf8(value), "[save_safetensors] ", path, ": metadata ",
           json_quoted(key), " is not UTF-8");
 }
 
@@ -199,24 +199,25 @@ SafeTensors load_safetensors(const std::string& path) {
   const std::string where = "[load_safetensors] " + path + ": ";
   std::error_code ignored;
   // Opening a directory or a pipe would succeed, or wait for ever.
-  CHECK(!fs::exists(path, ignored) || fs::is_regular_file(path, ignored), where, "not a file");
+  HEED_CHECK(!fs::exists(path, ignored) || fs::is_regular_file(path, ignored), where,
+             "not a file");
   errno = 0;
   std::ifstream in(path, std::ios::binary);
-  CHECK(in, where, "cannot be opened: ", system_says());
+  HEED_CHECK(in, where, "cannot be opened: ", system_says());
   in.seekg(0, std::ios::end);
   const uint64_t size = uint64_t(in.tellg());
   in.seekg(0);
   auto read = [&](void* to, uint64_t n) {
     in.read(static_cast<char*>(to), std::streamsize(n));
-    CHECK(in, where, "cannot be read: ", system_says());
+    HEED_CHECK(in, where, "cannot be read: ", system_says());
   };
 
-  CHECK(size >= 8, where, size, " bytes; the length of the header alone takes 8");
+  HEED_CHECK(size >= 8, where, size, " bytes; the length of the header alone takes 8");
   uint64_t length = 0;
   read(&length, 8);
-  CHECK(length <= max_header, where, "a header of ", length,
+  HEED_CHECK(length <= max_header, where, "a header of ", length,
         " bytes, above the format's limit of ", max_header, ": is this a safetensors file?");
-  CHECK(length <= size - 8, where, "a header of ", length, " bytes in a file of ", size,
+  HEED_CHECK(length <= size - 8, where, "a header of ", length, " bytes in a file of ", size,
         ": is the file cut off?");
   std::string text(length, ' ');
   read(text.data(), length);
@@ -240,16 +241,16 @@ void save_safetensors(const std::string& path, const SafeTensors& file) {
   const std::string text = header_of(file, order);
   const uint64_t length = text.size();
   const std::string where = "[save_safetensors] " + path + ": ", part = path + ".part";
-  CHECK(length <= max_header, where, "a header of ", length,
+  HEED_CHECK(length <= max_header, where, "a header of ", length,
         " bytes, above the format's limit of ", max_header);
 
   std::error_code problem;
   // Renaming onto /dev/null would replace the device.
-  CHECK(!fs::exists(path, problem) || fs::is_regular_file(path, problem), where,
+  HEED_CHECK(!fs::exists(path, problem) || fs::is_regular_file(path, problem), where,
         "exists and is not a file");
   errno = 0;
   std::ofstream out(part, std::ios::binary | std::ios::trunc);
-  CHECK(out, where, "cannot be written: ", system_says());
+  HEED_CHECK(out, where, "cannot be written: ", system_says());
   auto write = [&](const void* from, uint64_t n) {
     out.write(static_cast<const char*>(from), std::streamsize(n));
   };

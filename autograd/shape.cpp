@@ -14,7 +14,7 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   int shift_a = y.rank() - a.rank(), shift_b = y.rank() - b.rank();
   for (int i = 0; i < y.rank(); ++i) {
     int64_t p = i < shift_a ? 1 : a[i - shift_a], q = i < shift_b ? 1 : b[i - shift_b];
-    CHECK(p == q || p == 1 || q == 1, "[", op, "] shapes ", a, " and ", b,
+    HEED_CHECK(p == q || p == 1 || q == 1, "[", op, "] shapes ", a, " and ", b,
           " do not broadcast: sizes ", p, " and ", q, " differ\n",
           "  sizes are compared from the last one backwards; unsqueeze() inserts a size of 1");
     y[i] = p == 1 ? q : p;
@@ -25,12 +25,13 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
 Strides broadcast_strides(const char* op, const Shape& shape, const Strides& strides,
                           const Shape& to) {
   int shift = to.rank() - shape.rank();
-  CHECK(shift >= 0, "[", op, "] shape ", shape, " does not broadcast to ", to);
+  HEED_CHECK(shift >= 0, "[", op, "] shape ", shape, " does not broadcast to ", to);
   Strides result = to;
   for (int i = 0; i < to.rank(); ++i) {
     bool repeats = i < shift || (shape[i - shift] == 1 && to[i] != 1);
-    CHECK(repeats || shape[i - shift] == to[i], "[", op, "] shape ", shape,
-          " does not broadcast to ", to, ": sizes ", shape[i - shift], " and ", to[i], " differ");
+    HEED_CHECK(repeats || shape[i - shift] == to[i], "[", op, "] shape ", shape,
+               " does not broadcast to ", to, ": sizes ", shape[i - shift], " and ", to[i],
+               " differ");
     result[i] = repeats ? 0 : strides[i - shift];
   }
   return result;
@@ -50,25 +51,25 @@ static Shape resolve(const char* op, const Tensor& x, Shape shape) {
       known *= shape[i];
       continue;
     }
-    CHECK(unknown < 0, "[", op, "] ", shape, " has more than one -1");
+    HEED_CHECK(unknown < 0, "[", op, "] ", shape, " has more than one -1");
     unknown = i;
   }
   if (unknown >= 0) {
-    CHECK(known > 0 && x.numel() % known == 0, "[", op, "] ", x.shape(), " to ", shape, ": ",
-          x.numel(), " numbers do not divide by ", known);
+    HEED_CHECK(known > 0 && x.numel() % known == 0, "[", op, "] ", x.shape(), " to ", shape,
+               ": ", x.numel(), " numbers do not divide by ", known);
     shape[unknown] = x.numel() / known;
   }
-  CHECK(numel(shape) == x.numel(), "[", op, "] ", x.shape(), " to ", shape, ": ", x.numel(),
-        " numbers are not ", numel(shape));
+  HEED_CHECK(numel(shape) == x.numel(), "[", op, "] ", x.shape(), " to ", shape, ": ",
+             x.numel(), " numbers are not ", numel(shape));
   return shape;
 }
 
 Tensor Tensor::view(const Shape& wanted) const {
   check_defined("view", *this);
   Shape shape = resolve("view", *this, wanted);
-  CHECK(is_contiguous(), "[view] ", shape_, " to ", shape, ": the numbers, with strides ", strides_,
-        ", do not lie in row-major order\n",
-        "  call contiguous() first, which copies them into that order (or use reshape())");
+  HEED_CHECK(is_contiguous(), "[view] ", shape_, " to ", shape, ": the numbers, with strides ",
+             strides_, ", do not lie in row-major order\n",
+             "  call contiguous() first, which copies them into that order (or use reshape())");
   Tensor y = with(shape, contiguous_strides(shape), offset_);
   return record("view", std::move(y), inputs(*this), saved(),
                 [before = shape_](const Tensor& g, GradOf dx) { dx += g.view(before); });
@@ -93,7 +94,8 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
 
 Tensor Tensor::permute(std::initializer_list<int> dims) const {
   check_defined("permute", *this);
-  CHECK(int(dims.size()) == dim(), "[permute] ", dims.size(), " dimensions for shape ", shape_);
+  HEED_CHECK(int(dims.size()) == dim(), "[permute] ", dims.size(), " dimensions for shape ",
+             shape_);
   Shape shape = shape_;
   Strides strides = strides_;
   std::array<int, Shape::MAX_RANK> from{};
@@ -101,7 +103,7 @@ Tensor Tensor::permute(std::initializer_list<int> dims) const {
   int i = 0;
   for (int d : dims) {
     d = wrap_dim("permute", d, dim());
-    CHECK(!std::exchange(seen[d], true), "[permute] dimension ", d, " occurs twice");
+    HEED_CHECK(!std::exchange(seen[d], true), "[permute] dimension ", d, " occurs twice");
     shape[i] = shape_[d];
     strides[i] = strides_[d];
     from[size_t(i++)] = d;
@@ -109,7 +111,8 @@ Tensor Tensor::permute(std::initializer_list<int> dims) const {
   return record("permute", with(shape, strides, offset_), inputs(*this), saved(),
                 [from, before = shape_](const Tensor& g, GradOf dx) {
                   Strides back = before;
-                  for (int k = 0; k < before.rank(); ++k) back[from[size_t(k)]] = g.strides()[k];
+                  for (int k = 0; k < before.rank(); ++k)
+                    back[from[size_t(k)]] = g.strides()[k];
                   dx += Tensor(g.storage(), g.offset(), before, back);
                 });
 }
@@ -120,7 +123,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
   int shift = shape.rank() - dim();
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] == -1 && i >= shift) shape[i] = shape_[i - shift];
-    CHECK(shape[i] >= 0, "[expand] ", shape_, " to ", wanted, ": size ", shape[i],
+    HEED_CHECK(shape[i] >= 0, "[expand] ", shape_, " to ", wanted, ": size ", shape[i],
           " is possible only as -1, for a size that is there already");
   }
   Strides strides = broadcast_strides("expand", shape_, strides_, shape);
@@ -131,8 +134,8 @@ Tensor Tensor::expand(const Shape& wanted) const {
 Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
   check_defined("narrow", *this);
   int d = wrap_dim("narrow", dim, this->dim());
-  CHECK(start >= 0 && length >= 0 && start <= shape_[d] - length, "[narrow] ", start, " to ",
-        start, " + ", length, " in dimension ", d, " of shape ", shape_);
+  HEED_CHECK(start >= 0 && length >= 0 && start <= shape_[d] - length, "[narrow] ", start,
+             " to ", start, " + ", length, " in dimension ", d, " of shape ", shape_);
   Shape shape = shape_;
   shape[d] = length;
   return record("narrow", with(shape, strides_, offset_ + start * strides_[d]), inputs(*this),
@@ -146,8 +149,8 @@ Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
 Tensor Tensor::select(int dim, int64_t index) const {
   check_defined("select", *this);
   int d = wrap_dim("select", dim, this->dim());
-  CHECK(index >= -shape_[d] && index < shape_[d], "[select] index ", index, " in dimension ", d,
-        " of shape ", shape_);
+  HEED_CHECK(index >= -shape_[d] && index < shape_[d], "[select] index ", index,
+             " in dimension ", d, " of shape ", shape_);
   return narrow(d, index < 0 ? index + shape_[d] : index, 1).squeeze(d);
 }
 
@@ -164,7 +167,8 @@ Tensor Tensor::unsqueeze(int dim) const {
   int d = wrap_dim("unsqueeze", dim, this->dim() + 1);
   int64_t step = d < this->dim() ? shape_[d] * strides_[d] : 1;
   return record("unsqueeze", with(shape_.with(d, 1), strides_.with(d, step), offset_),
-                inputs(*this), saved(), [d](const Tensor& g, GradOf dx) { dx += g.squeeze(d); });
+                inputs(*this), saved(),
+                [d](const Tensor& g, GradOf dx) { dx += g.squeeze(d); });
 }
 
 // ---- copies
@@ -190,7 +194,7 @@ Tensor Tensor::clone() const {
 }
 
 Tensor cat(std::span<const Tensor> xs, int dim) {
-  CHECK(!xs.empty(), "[cat] no tensors");
+  HEED_CHECK(!xs.empty(), "[cat] no tensors");
   for (const Tensor& x : xs) check_defined("cat", x);
   int d = wrap_dim("cat", dim, xs[0].dim());
   Shape shape = xs[0].shape();
@@ -199,7 +203,7 @@ Tensor cat(std::span<const Tensor> xs, int dim) {
   for (const Tensor& x : xs) {
     Shape rest = x.shape();
     if (rest.rank() == shape.rank()) rest[d] = shape[d];
-    CHECK(rest == shape, "[cat] ", xs[0].shape(), " and ", x.shape(),
+    HEED_CHECK(rest == shape, "[cat] ", xs[0].shape(), " and ", x.shape(),
           " differ in more than dimension ", d);
     starts.push_back(shape[d]);
     shape[d] += x.shape()[d];
@@ -219,12 +223,12 @@ Tensor cat(std::initializer_list<Tensor> xs, int dim) {
 }
 
 Tensor stack(std::span<const Tensor> xs, int dim) {
-  CHECK(!xs.empty(), "[stack] no tensors");
+  HEED_CHECK(!xs.empty(), "[stack] no tensors");
   int d = wrap_dim("stack", dim, xs[0].dim() + 1);
   PoolVector<Tensor> layers;
   for (const Tensor& x : xs) {
     check_defined("stack", x);
-    CHECK(x.shape() == xs[0].shape(), "[stack] shapes ", xs[0].shape(), " and ",
+    HEED_CHECK(x.shape() == xs[0].shape(), "[stack] shapes ", xs[0].shape(), " and ",
           x.shape(), " differ");
     layers.push_back(x.unsqueeze(d));
   }
@@ -236,7 +240,7 @@ Tensor stack(std::initializer_list<Tensor> xs, int dim) {
 
 Tensor index_select(const Tensor& x, std::span<const int> index) {
   check_defined("index_select", x);
-  CHECK(x.dim() >= 1, "[index_select] a scalar has no rows");
+  HEED_CHECK(x.dim() >= 1, "[index_select] a scalar has no rows");
   Tensor rows = x.detach().contiguous();
   int64_t count = x.shape()[0], width = count ? x.numel() / count : 0;
   Shape shape = x.shape();
@@ -244,8 +248,8 @@ Tensor index_select(const Tensor& x, std::span<const int> index) {
   Tensor y = empty(shape);
   Scalar* out = y.mutable_data();
   for (size_t i = 0; i < index.size(); ++i) {
-    CHECK(index[i] >= 0 && index[i] < count, "[index_select] index ", index[i], " at place ", i,
-          " for ", x.shape(), " (valid: 0 to ", count - 1, ")");
+    HEED_CHECK(index[i] >= 0 && index[i] < count, "[index_select] index ", index[i],
+               " at place ", i, " for ", x.shape(), " (valid: 0 to ", count - 1, ")");
     std::copy_n(rows.data() + index[i] * width, width, out + int64_t(i) * width);
   }
   return record("index_select", std::move(y), inputs(x), saved(),

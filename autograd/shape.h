@@ -1,5 +1,6 @@
-// Shape: up to six sizes, held inline (a std::vector would cost an allocation a tensor). Strides,
-// the distance in numbers between neighbours along each dimension, are held the same way.
+// Shape: up to six sizes, held inline (a std::vector would cost an allocation a tensor).
+// Strides, the distance in numbers between neighbours along each dimension, are held the same
+// way.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -18,7 +19,7 @@ class Shape {
   Shape(std::initializer_list<int64_t> sizes)
       : Shape(std::span<const int64_t>(sizes.begin(), sizes.size())) {}
   explicit Shape(std::span<const int64_t> sizes) {
-    CHECK(sizes.size() <= MAX_RANK, "[shape] ", sizes.size(), " dimensions, but at most ",
+    HEED_CHECK(sizes.size() <= MAX_RANK, "[shape] ", sizes.size(), " dimensions, but at most ",
           MAX_RANK, " are possible");
     rank_ = int(sizes.size());
     std::copy(sizes.begin(), sizes.end(), sizes_);
@@ -40,7 +41,7 @@ class Shape {
 
   // The same sizes with one more at `dim`, or with the one at `dim` taken out.
   Shape with(int dim, int64_t size) const {
-    CHECK(rank_ < MAX_RANK, "[shape] ", rank_ + 1, " dimensions, but at most ", MAX_RANK,
+    HEED_CHECK(rank_ < MAX_RANK, "[shape] ", rank_ + 1, " dimensions, but at most ", MAX_RANK,
           " are possible");
     Shape result = *this;
     std::copy_backward(sizes_ + dim, sizes_ + rank_, result.sizes_ + rank_ + 1);
@@ -72,8 +73,8 @@ inline std::ostream& operator<<(std::ostream& out, const Shape& shape) {
 inline int64_t numel(const Shape& shape) {
   int64_t n = 1;
   for (int64_t size : shape) {
-    CHECK(size >= 0, "[shape] ", shape, " has a negative size");
-    CHECK(!__builtin_mul_overflow(n, size, &n) && n <= int64_t(1) << 58, "[shape] ", shape,
+    HEED_CHECK(size >= 0, "[shape] ", shape, " has a negative size");
+    HEED_CHECK(!__builtin_mul_overflow(n, size, &n) && n <= int64_t(1) << 58, "[shape] ", shape,
           " is too large");
   }
   return n;
@@ -97,8 +98,8 @@ inline Strides contiguous_strides(const Shape& shape) {
 
 // A dimension counted from the front, 0 … rank-1; -1 is the last one, as in PyTorch.
 inline int wrap_dim(const char* op, int dim, int rank) {
-  CHECK(dim >= -rank && dim < rank, "[", op, "] dimension ", dim, " of a tensor with ", rank,
-        rank == 1 ? " dimension" : " dimensions");
+  HEED_CHECK(dim >= -rank && dim < rank, "[", op, "] dimension ", dim, " of a tensor with ",
+             rank, rank == 1 ? " dimension" : " dimensions");
   return dim < 0 ? dim + rank : dim;
 }
 

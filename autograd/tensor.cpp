@@ -31,13 +31,13 @@ bool Tensor::is_contiguous() const {
 // ---- reading and writing single numbers
 static int64_t position(const char* op, const Tensor& x, std::initializer_list<int64_t> index) {
   check_defined(op, x);
-  CHECK(int(index.size()) == x.dim(), "[", op, "] ", index.size(), " indexes for a tensor of shape ",
-        x.shape());
+  HEED_CHECK(int(index.size()) == x.dim(), "[", op, "] ", index.size(),
+             " indexes for a tensor of shape ", x.shape());
   int64_t at = 0;
   int d = 0;
   for (int64_t i : index) {
-    CHECK(i >= 0 && i < x.shape()[d], "[", op, "] index ", i, " in dimension ", d, " of shape ",
-          x.shape(), " (valid: 0 to ", x.shape()[d] - 1, ")");
+    HEED_CHECK(i >= 0 && i < x.shape()[d], "[", op, "] index ", i, " in dimension ", d,
+               " of shape ", x.shape(), " (valid: 0 to ", x.shape()[d] - 1, ")");
     at += i * x.strides()[d++];
   }
   return at;
@@ -45,7 +45,7 @@ static int64_t position(const char* op, const Tensor& x, std::initializer_list<i
 
 Scalar Tensor::item() const {
   check_defined("item", *this);
-  CHECK(numel() == 1, "[item] needs a tensor with one element, not shape ", shape_);
+  HEED_CHECK(numel() == 1, "[item] needs a tensor with one element, not shape ", shape_);
   return *data();
 }
 
@@ -69,12 +69,12 @@ std::vector<Scalar> Tensor::to_vector() const {
 // ---- changes in place
 void Tensor::check_may_change(const char* op) const {
   check_defined(op, *this);
-  CHECK(!requires_grad() || !grad_enabled, "[", op, "] this tensor of shape ", shape_,
+  HEED_CHECK(!requires_grad() || !grad_enabled, "[", op, "] this tensor of shape ", shape_,
         " takes part in a graph, and a change in place would falsify its gradients\n",
         "  put `NoGrad guard;` before it, or compute a new tensor instead");
   for (int d = 0; d < dim(); ++d)
-    CHECK(shape_[d] <= 1 || strides_[d] != 0, "[", op, "] in this tensor of shape ", shape_,
-          " expand() lets several places share one number\n  clone() it first");
+    HEED_CHECK(shape_[d] <= 1 || strides_[d] != 0, "[", op, "] in this tensor of shape ",
+               shape_, " expand() lets several places share one number\n  clone() it first");
 }
 
 // The numbers of `source`, repeated to y's shape; a copy if they lie in y's own storage.
@@ -148,7 +148,7 @@ Tensor eye(int64_t n) {
 }
 
 Tensor arange(double start, double end, double step) {
-  CHECK(step != 0 && (end - start) / step >= 0, "[arange] from ", start, " to ", end,
+  HEED_CHECK(step != 0 && (end - start) / step >= 0, "[arange] from ", start, " to ", end,
         " is never reached in steps of ", step);
   double steps = (end - start) / step;
   int64_t n = int64_t(steps);
@@ -160,7 +160,7 @@ Tensor arange(double start, double end, double step) {
 Tensor arange(double end) { return arange(0, end, 1); }
 
 Tensor tensor(std::span<const Scalar> values, const Shape& shape) {
-  CHECK(int64_t(values.size()) == numel(shape), "[tensor] ", values.size(),
+  HEED_CHECK(int64_t(values.size()) == numel(shape), "[tensor] ", values.size(),
         " numbers for shape ", shape, ", which holds ", numel(shape));
   Tensor y = empty(shape);
   std::copy(values.begin(), values.end(), y.mutable_data());
@@ -187,7 +187,8 @@ Tensor rand(const Shape& shape) { return uniform(shape, 0, 1); }
 Tensor randn(const Shape& shape) { return normal(shape, 0, 1); }
 
 void expect_shape(const Tensor& x, const Shape& shape) {
-  CHECK(x.defined() && x.shape() == shape, "[expect_shape] expected ", shape, ", got ", x.shape());
+  HEED_CHECK(x.defined() && x.shape() == shape, "[expect_shape] expected ", shape, ", got ",
+             x.shape());
 }
 
 }  // namespace HEED_PRECISION

@@ -1,9 +1,9 @@
-// Tensor: a handle on numbers in memory, with a shape. Copying a Tensor copies the handle, never
-// the numbers; clone() copies numbers. Views (transpose, narrow, ...) share storage.
+// Tensor: a handle on numbers in memory, with a shape. Copying a Tensor copies the handle,
+// never the numbers; clone() copies numbers. Views (transpose, narrow, ...) share storage.
 //
-// Names, argument order and meaning are PyTorch's wherever PyTorch has the thing. One difference
-// comes from being a value: requires_grad_() marks this handle and the copies made of it
-// afterwards, so ask for it before you copy.
+// Names, argument order and meaning are PyTorch's wherever PyTorch has the thing. One
+// difference comes from being a value: requires_grad_() marks this handle and the copies made
+// of it afterwards, so ask for it before you copy.
 #pragma once
 #include <cstdint>
 #include <iosfwd>
@@ -72,7 +72,9 @@ class Tensor {
   // ---- gradients
   bool requires_grad() const { return node_ && node_->requires_grad; }
   Tensor& requires_grad_(bool wanted = true);    // of a leaf
-  bool is_leaf() const { return !node_ || node_->leaf; }  // not the result of a recorded operation
+  bool is_leaf() const {
+    return !node_ || node_->leaf;
+  }                                              // not the result of a recorded operation
   Tensor grad() const;                           // undefined if none has arrived
   void zero_grad() const;                        // drops the gradient
   void retain_grad() const;                      // an inner tensor keeps its gradient, too

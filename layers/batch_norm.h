@@ -1,5 +1,5 @@
-// Batch normalisation: every channel gets mean 0 and variance 1 over the batch, and is then scaled
-// and shifted by two numbers that are learned. Ioffe and Szegedy 2015.
+// Batch normalisation: every channel gets mean 0 and variance 1 over the batch, and is then
+// scaled and shifted by two numbers that are learned. Ioffe and Szegedy 2015.
 //
 // Two variances: a batch is normalised with the biased one (divided by N), while the unbiased
 // one (divided by N - 1) goes into the running variance that eval() uses, as in PyTorch.

@@ -1,5 +1,5 @@
-// How weights start: PyTorch's initialisers, drawn from the default generator in its order, so that
-// manual_seed(0) gives the weights that torch.manual_seed(0) gives.
+// How weights start: PyTorch's initialisers, drawn from the default generator in its order, so
+// that manual_seed(0) gives the weights that torch.manual_seed(0) gives.
 #pragma once
 #include <cmath>
 #include "autograd/tensor.h"
@@ -13,17 +13,20 @@ struct Fans {
   double in, out;
 };
 inline Fans fans(const Shape& shape) {
-  CHECK(shape.rank() >= 2, "[init] fans of shape ", shape, ": a weight (out, in, ...) wanted");
+  HEED_CHECK(shape.rank() >= 2, "[init] fans of shape ", shape,
+             ": a weight (out, in, ...) wanted");
   double field = 1;
   for (int d = 2; d < shape.rank(); ++d) field *= double(shape[d]);
   return {double(shape[1]) * field, double(shape[0]) * field};
 }
 
 // U(-bound, bound)
-inline Tensor symmetric(const Shape& shape, double bound) { return uniform(shape, -bound, bound); }
+inline Tensor symmetric(const Shape& shape, double bound) {
+  return uniform(shape, -bound, bound);
+}
 
-// The default of torch.nn.Linear and Conv2d: He et al. 2015 (equation 14) with slope sqrt(5), that
-// is U(-b, b) with b = 1 / sqrt(in), in the order of operations that PyTorch uses.
+// The default of torch.nn.Linear and Conv2d: He et al. 2015 (equation 14) with slope sqrt(5),
+// that is U(-b, b) with b = 1 / sqrt(in), in the order of operations that PyTorch uses.
 inline Tensor default_weight(const Shape& shape) {
   double gain = std::sqrt(2 / (1 + std::sqrt(5.) * std::sqrt(5.)));
   return symmetric(shape, std::sqrt(3.) * (gain / std::sqrt(fans(shape).in)));

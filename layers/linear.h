@@ -25,7 +25,8 @@ struct Linear : Module {
 
  private:
   static Shape checked(int64_t in, int64_t out) {
-    CHECK(in > 0 && out > 0, "[Linear] from ", in, " to ", out, " numbers: both must be positive");
+    HEED_CHECK(in > 0 && out > 0, "[Linear] from ", in, " to ", out,
+               " numbers: both must be positive");
     return {out, in};
   }
 };

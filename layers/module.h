@@ -70,7 +70,9 @@ class OwnedTensor : public Tensor {
 // A leaf that an optimizer may change.
 class Parameter : public OwnedTensor {
  public:
-  explicit Parameter(const Tensor& init) : OwnedTensor(Take{}, copy_of(init)) { become_leaf(true); }
+  explicit Parameter(const Tensor& init) : OwnedTensor(Take{}, copy_of(init)) {
+    become_leaf(true);
+  }
   explicit Parameter(const Parameter& other) : OwnedTensor(other) {
     if (defined()) become_leaf(other.requires_grad());
   }
@@ -113,9 +115,11 @@ class Fields {
   std::function<void(Module&)> module = [](Module&) {};
 
   // names: the text between FIELDS' brackets
-  template <class... Field> void operator()([[maybe_unused]] const char* names, Field&... fields) {
+  template <class... Field>
+  void operator()([[maybe_unused]] const char* names, Field&... fields) {
     (visit(next_name(names), fields), ...);
   }
+
  private:
   static std::string next_name(const char*& names);
   void visit(const std::string& name, Parameter& p) { parameter(prefix_ + name, p); }
@@ -131,15 +135,18 @@ class Fields {
   template <class T>
     requires(!std::is_base_of_v<Module, T>)
   void visit(const std::string&, T&) {
-    static_assert(sizeof(T) == 0,
-                  "FIELDS takes Parameter, Buffer, Counter, Module, and optional or vector of "
-                  "these. A bare Tensor would be shared by copies: make it a Parameter or Buffer.");
+      static_assert(
+          sizeof(T) == 0,
+          "FIELDS takes Parameter, Buffer, Counter, Module, and optional or vector of "
+          "these. A bare Tensor would be shared by copies: make it a Parameter or Buffer.");
   }
 
   std::string prefix_;
 };
-#define FIELDS(...) \
-  void fields(::heed::Fields& visit_) override { visit_(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); }
+#define FIELDS(...)                                  \
+  void fields(::heed::Fields& visit_) override {     \
+    visit_(#__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
+  }
 
 class Module {
  public:
@@ -154,8 +161,8 @@ class Module {
   int64_t parameter_count() const;
 
   StateDict state_dict() const;
-  // Writes into the existing parameters. Throws, before anything changes, if names are missing or
-  // unknown or a shape differs; the message lists them all.
+  // Writes into the existing parameters. Throws, before anything changes, if names are missing
+  // or unknown or a shape differs; the message lists them all.
   void load_state_dict(const StateDict& state);
 
   void train(bool on = true);

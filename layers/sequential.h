@@ -5,7 +5,8 @@
 namespace heed {
 inline namespace HEED_PRECISION {
 
-// Any layer from one tensor to one tensor, as a value: a copy of the box copies the layer in it.
+// Any layer from one tensor to one tensor, as a value: a copy of the box copies the layer in
+// it.
 class AnyLayer {
  public:
   template <class Layer>

@@ -8,7 +8,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 
 template <class List> static auto* find(List& list, const std::string& name) {
-  auto found = std::find_if(list.begin(), list.end(), [&](auto& entry) { return entry.first == name; });
+  auto found =
+      std::find_if(list.begin(), list.end(), [&](auto& entry) { return entry.first == name; });
   return found == list.end() ? nullptr : &*found;
 }
 
@@ -39,7 +40,7 @@ void check_fits(const char* op, const StateDict& given, const StateDict& wanted)
   if (!missing.str().empty()) wrong += "\n  missing:" + missing.str();
   if (!unknown.str().empty()) wrong += "\n  unknown:" + unknown.str();
   if (!misshapen.str().empty()) wrong += "\n  other shape:" + misshapen.str();
-  CHECK(wrong.empty(), "[", op, "] the state does not fit", wrong);
+  HEED_CHECK(wrong.empty(), "[", op, "] the state does not fit", wrong);
 }
 
 // ---- several states in one
@@ -47,7 +48,8 @@ void StateDict::add(const std::string& prefix, const StateDict& other) {
   auto append = [&](auto& to, auto& from) {
     for (auto& [name, value] : from) {
       std::string key = prefix + "." + name;
-      CHECK(!find(tensors, key) && !find(counters, key), "[state] ", key, " is there already");
+      HEED_CHECK(!find(tensors, key) && !find(counters, key), "[state] ", key,
+                 " is there already");
       to.emplace_back(key, value);
     }
   };
@@ -63,14 +65,14 @@ StateDict StateDict::part(const std::string& prefix) const {
   };
   pick(result.tensors, tensors);
   pick(result.counters, counters);
-  CHECK(!result.tensors.empty() || !result.counters.empty(), "[state] no name begins with ", prefix,
-        ".");
+  HEED_CHECK(!result.tensors.empty() || !result.counters.empty(),
+             "[state] no name begins with ", prefix, ".");
   return result;
 }
 
 // ---- files
-template <class T>
-static SafeTensor entry(const char* dtype, const Shape& shape, const T* numbers, int64_t count) {
+template <class T> static SafeTensor entry(const char* dtype, const Shape& shape,
+                                           const T* numbers, int64_t count) {
   SafeTensor result{dtype, {shape.begin(), shape.end()}, {}};
   result.bytes.resize(size_t(count) * sizeof(T));
   std::memcpy(result.bytes.data(), numbers, result.bytes.size());
@@ -99,7 +101,7 @@ StateDict load(const std::string& path) {
   StateDict state;
   for (auto& [name, entry] : load_safetensors(path).tensors) {
     if (entry.dtype == "I64") {
-      CHECK(entry.bytes.size() == 8, "[load] ", path, ": ", name,
+      HEED_CHECK(entry.bytes.size() == 8, "[load] ", path, ": ", name,
             " is a list of whole numbers; only single ones are part of a state");
       int64_t count;
       std::memcpy(&count, entry.bytes.data(), 8);

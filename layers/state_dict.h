@@ -1,4 +1,5 @@
-// A saved state: numbers by name, in memory or in a .safetensors file that PyTorch users read, too.
+// A saved state: numbers by name, in memory or in a .safetensors file that PyTorch users read,
+// too.
 #pragma once
 #include <string>
 #include <utility>
@@ -12,8 +13,9 @@ struct StateDict {
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::vector<std::pair<std::string, int64_t>> counters;
 
-  // Takes in another state, with "prefix." before its names; part() gives it back. So a model and
-  // its optimizer go into one file. Errors: a name that is there already; nothing to give back.
+  // Takes in another state, with "prefix." before its names; part() gives it back. So a model
+  // and its optimizer go into one file. Errors: a name that is there already; nothing to give
+  // back.
   void add(const std::string& prefix, const StateDict& other);
   StateDict part(const std::string& prefix) const;
 };
@@ -26,8 +28,8 @@ void check_fits(const char* op, const StateDict& given, const StateDict& wanted)
 const Tensor& tensor_of(const StateDict& state, const std::string& name);
 int64_t counter_of(const StateDict& state, const std::string& name);
 
-// Files: tensors in the precision of this build, counters as I64. A file in the other precision is
-// converted; one that is damaged, or has other kinds of numbers, is an error.
+// Files: tensors in the precision of this build, counters as I64. A file in the other precision
+// is converted; one that is damaged, or has other kinds of numbers, is an error.
 void save(const std::string& path, const StateDict& state);
 StateDict load(const std::string& path);
 

@@ -11,10 +11,10 @@ Adam::Adam(const char* name, Parameters parameters, const AdamOptions& options, 
       options_(options),
       decoupled_(decoupled) {
   for (double beta : {options.beta1, options.beta2})
-    CHECK(beta >= 0 && beta < 1, "[", name, "] beta ", beta, " is not in 0 ... 1");
+    HEED_CHECK(beta >= 0 && beta < 1, "[", name, "] beta ", beta, " is not in 0 ... 1");
   for (double x : {options.eps, options.weight_decay})
-    CHECK(x >= 0 && std::isfinite(x), "[", name, "] eps ", options.eps, " and weight_decay ",
-          options.weight_decay, " must be finite numbers from 0 up");
+    HEED_CHECK(x >= 0 && std::isfinite(x), "[", name, "] eps ", options.eps,
+               " and weight_decay ", options.weight_decay, " must be finite numbers from 0 up");
 }
 
 namespace {
@@ -24,8 +24,8 @@ struct Rates {
   Scalar l2, keep, c1, b2, c2, size, root, eps;
 };
 
-// Separate arrays, and rates by value: otherwise compilers must fear that a store changes what the
-// next element reads, and do not use vectors.
+// Separate arrays, and rates by value: otherwise compilers must fear that a store changes what
+// the next element reads, and do not use vectors.
 void update_range(Scalar* __restrict p, const Scalar* __restrict g, Scalar* __restrict m,
                   Scalar* __restrict v, int64_t n, const Rates rates) {
   const auto [l2, keep, c1, b2, c2, size, root, eps] = rates;

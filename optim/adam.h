@@ -1,5 +1,5 @@
-// Adam: every parameter has a step size of its own, from running means of its gradient and of the
-// gradient's square. Kingma and Ba 2015, algorithm 1.
+// Adam: every parameter has a step size of its own, from running means of its gradient and of
+// the gradient's square. Kingma and Ba 2015, algorithm 1.
 #pragma once
 #include "optim/optimizer.h"
 

@@ -7,7 +7,7 @@ namespace heed {
 inline namespace HEED_PRECISION {
 
 double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
-  CHECK(max_norm > 0, "[clip_grad_norm_] max_norm ", max_norm, " must be positive");
+  HEED_CHECK(max_norm > 0, "[clip_grad_norm_] max_norm ", max_norm, " must be positive");
   NoGrad guard;
   double squares = 0;
   for (const Tensor& p : parameters)
@@ -21,7 +21,7 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
 }
 
 void clip_grad_value_(const std::vector<Tensor>& parameters, double limit) {
-  CHECK(limit > 0, "[clip_grad_value_] limit ", limit, " must be positive");
+  HEED_CHECK(limit > 0, "[clip_grad_value_] limit ", limit, " must be positive");
   NoGrad guard;
   for (const Tensor& p : parameters)
     if (Tensor g = p.grad(); g.defined()) g.copy_(clamp(g, -limit, limit));

@@ -1,8 +1,9 @@
 // What all optimizers share: the parameters with their names, zero_grad(), step(), saved state.
 //
-// An optimizer holds handles on a model's parameters. Moving the model keeps them; a copy of the
-// model is not trained. Unlike PyTorch's, it does not pass over a parameter without gradient in
-// silence: step() says which one it is. Set requires_grad_(false) on what shall stay as it is.
+// An optimizer holds handles on a model's parameters. Moving the model keeps them; a copy of
+// the model is not trained. Unlike PyTorch's, it does not pass over a parameter without
+// gradient in silence: step() says which one it is. Set requires_grad_(false) on what shall
+// stay as it is.
 #pragma once
 #include <string>
 #include <utility>
@@ -26,8 +27,8 @@ class Optimizer {
   // Changes every parameter by its gradient.
   void step();
 
-  // Numbers kept from step to step: "exp_avg.0.weight", after quantity and parameter, and the count
-  // of steps, "step.0.weight". save() of layers/state_dict.h writes them to a file.
+  // Numbers kept from step to step: "exp_avg.0.weight", after quantity and parameter, and the
+  // count of steps, "step.0.weight". save() of layers/state_dict.h writes them to a file.
   StateDict state_dict() const;
   // Throws, before anything changes, if the state is not that of such an optimizer.
   void load_state_dict(const StateDict& state);
@@ -36,9 +37,10 @@ class Optimizer {
   // `quantities`: what the optimizer keeps for each number of a parameter, by PyTorch's names
   Optimizer(const char* name, Parameters parameters, double lr,
             std::vector<const char*> quantities);
-  // p: a parameter of n numbers, g: its gradient, state: one array for each quantity, zeros at the
-  // start, t: the steps that this parameter has taken, this one included
-  virtual void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) = 0;
+  // p: a parameter of n numbers, g: its gradient, state: one array for each quantity, zeros at
+  // the start, t: the steps that this parameter has taken, this one included
+  virtual void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n,
+                      int64_t t) = 0;
 
  private:
   struct Trained {

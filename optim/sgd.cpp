@@ -12,11 +12,11 @@ static std::vector<const char*> kept(const SGDOptions& options) {
 
 SGD::SGD(Parameters parameters, const SGDOptions& options)
     : Optimizer("SGD", std::move(parameters), options.lr, kept(options)), options_(options) {
-  CHECK(options.momentum >= 0 && options.momentum < 1, "[SGD] momentum ", options.momentum,
+  HEED_CHECK(options.momentum >= 0 && options.momentum < 1, "[SGD] momentum ", options.momentum,
         " is not in 0 ... 1");
-  CHECK(!options.nesterov || options.momentum > 0, "[SGD] nesterov needs a momentum");
-  CHECK(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "[SGD] weight_decay ",
-        options.weight_decay, " is not a finite number from 0 up");
+  HEED_CHECK(!options.nesterov || options.momentum > 0, "[SGD] nesterov needs a momentum");
+  HEED_CHECK(options.weight_decay >= 0 && std::isfinite(options.weight_decay),
+             "[SGD] weight_decay ", options.weight_decay, " is not a finite number from 0 up");
 }
 
 // The formulas of sgd.h, without and with momentum. That the arrays are separate is said in the

@@ -1,5 +1,5 @@
-// exp, log, tanh and sigmoid for every one of the 2^32 floats, against double: the largest error
-// of each in units of the last place, and where. Exits with 1 if one is above 2. Minutes.
+// exp, log, tanh and sigmoid for every one of the 2^32 floats, against double: the largest
+// error of each in units of the last place, and where. Exits with 1 if one is above 2. Minutes.
 #include <algorithm>
 #include <atomic>
 #include <bit>

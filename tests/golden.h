@@ -1,6 +1,6 @@
-// Reference values from PyTorch: tests/golden/*.safetensors, made by tests/golden/make_golden.py.
-// They are F32 where both builds start from them and F64 where they are results; here all are
-// Scalar. I64: labels, indexes, counters.
+// Reference values from PyTorch: tests/golden/*.safetensors, made by
+// tests/golden/make_golden.py. They are F32 where both builds start from them and F64 where
+// they are results; here all are Scalar. I64: labels, indexes, counters.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -72,8 +72,8 @@ class Golden {
   heed::SafeTensors file_;
 };
 
-// The largest difference, relative to the largest expected number. Infinite if shapes differ, if
-// only one of two numbers is NaN, or if they are different infinities.
+// The largest difference, relative to the largest expected number. Infinite if shapes differ,
+// if only one of two numbers is NaN, or if they are different infinities.
 inline double difference(const heed::Tensor& got, const heed::Tensor& expected) {
   constexpr double INF = std::numeric_limits<double>::infinity();
   if (!got.defined() || !(got.shape() == expected.shape())) return INF;

@@ -13,7 +13,7 @@
 namespace heed_tests {
 
 template <class L> struct Row {
-  std::string name;         // of the case in golden/layers.safetensors; the class is before the '.'
+  std::string name;  // of the case in golden/layers.safetensors; the class is before the '.'
   std::function<L()> make;  // the layer, with weights of its own choice
   // Parameters whose gradient is zero, each with the reason.
   std::map<std::string, std::string> zero_gradient = {};
@@ -32,9 +32,10 @@ template <class Visit> void for_each_layer(Visit visit) {
   visit(Row<Sequential>{"Sequential", [] {
     return Sequential(Linear(4, 6), ReLU(), BatchNorm(6), Linear(6, 3));
   }});
-  visit(Row<Sequential>{"Sequential.bias_before_norm",
-                        [] { return Sequential(Linear(4, 6), BatchNorm(6), Tanh()); },
-                        {{"0.bias", "BatchNorm takes each channel's mean away, bias and all"}}});
+  visit(
+      Row<Sequential>{"Sequential.bias_before_norm",
+                      [] { return Sequential(Linear(4, 6), BatchNorm(6), Tanh()); },
+                      {{"0.bias", "BatchNorm takes each channel's mean away, bias and all"}}});
 }
 
 }  // namespace heed_tests

@@ -6,7 +6,6 @@
 #include "autograd/parallel.h"
 #include "autograd/random.h"
 #include "tests/golden.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <functional>

@@ -5,7 +5,6 @@
 #include "autograd/exact_math.h"
 #include "autograd/random.h"
 #include "lessons/support/hash.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <bit>

@@ -3,7 +3,6 @@
 #include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "autograd/random.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 #include "tests/expect_error.h"
 

@@ -1,5 +1,6 @@
-// Initial weights against PyTorch's, bit for bit: tests/golden/init.txt is a list of calls with the
-// tensors that PyTorch made, written by make_init.py. In double they are the same float numbers.
+// Initial weights against PyTorch's, bit for bit: tests/golden/init.txt is a list of calls with
+// the tensors that PyTorch made, written by make_init.py. In double they are the same float
+// numbers.
 #include <bit>
 #include <fstream>
 #include <sstream>
@@ -7,7 +8,6 @@
 #include "layers/init.h"
 #include "layers/linear.h"
 #include "lessons/support/hash.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 using namespace heed;

@@ -10,7 +10,6 @@
 #include "tests/golden.h"
 #include "tests/layer_table.h"
 #include "tests/run_command.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -91,7 +90,8 @@ template <class L> void train_a_little(L& layer, const Tensor& x) {
 // Names of the classes in layers/*.h that derive from Module.
 std::set<std::string> declared_layers() {
   std::set<std::string> result;
-  std::regex declaration(R"(^\s*(?:struct|class)\s+(\w+)(?:\s+final)?\s*:\s*(?:public\s+)?Module\b)");
+  std::regex declaration(
+      R"(^\s*(?:struct|class)\s+(\w+)(?:\s+final)?\s*:\s*(?:public\s+)?Module\b)");
   for (auto& entry : std::filesystem::directory_iterator("layers")) {
     if (entry.path().extension() != ".h") continue;
     std::ifstream file(entry.path());
@@ -131,7 +131,8 @@ TEST_CASE("layers: PyTorch's names, and no others") {
     for (auto& [name, tensor] : layer.named_parameters()) trained.insert(name);
     for (const char* kind : {"param.", "buffer."})
       for (const std::string& name : golden().names(row.name + "/" + kind)) theirs.insert(name);
-    for (const std::string& name : golden().names(row.name + "/param.")) trained_there.insert(name);
+    for (const std::string& name : golden().names(row.name + "/param."))
+      trained_there.insert(name);
     CHECK(ours == theirs);
     CHECK(trained == trained_there);
   });
@@ -166,12 +167,14 @@ TEST_CASE("layers: PyTorch's outputs, gradients and running statistics") {
       CHECK(difference(*find(ours, name), tensor) < GOLDEN_TOLERANCE);
     }
     layer.eval();
-    CHECK(difference(layer(inputs.back()), golden()[row.name + "/out_eval"]) < GOLDEN_TOLERANCE);
+    CHECK(difference(layer(inputs.back()), golden()[row.name + "/out_eval"]) <
+          GOLDEN_TOLERANCE);
     CHECK(same(layer.state_dict(), ours));  // eval() leaves the state as it is
   });
 }
 
-TEST_CASE("layers: every parameter gets a gradient, but for those that are named with a reason") {
+TEST_CASE(
+    "layers: every parameter gets a gradient, but for those that are named with a reason") {
   for_each_layer([](auto row) {
     CAPTURE(row.name);
     auto layer = with_golden_weights(row);
@@ -184,7 +187,8 @@ TEST_CASE("layers: every parameter gets a gradient, but for those that are named
     for (auto& [name, p] : layer.named_parameters()) {
       CAPTURE(name);
       REQUIRE(p.grad().defined());
-      bool zero = std::sqrt(size(p) / largest) < 10 * double(std::numeric_limits<Scalar>::epsilon());
+      bool zero =
+          std::sqrt(size(p) / largest) < 10 * double(std::numeric_limits<Scalar>::epsilon());
       CHECK(zero == (row.zero_gradient.count(name) == 1));
     }
     for (auto& [name, reason] : row.zero_gradient) {

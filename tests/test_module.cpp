@@ -14,7 +14,6 @@
 #include "optim/sgd.h"
 #include "tests/golden.h"
 #include "tests/run_command.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -104,12 +103,14 @@ bool has(const std::string& text, const std::string& part) {
 }  // namespace
 
 // ---- names
-TEST_CASE("module: names follow FIELDS, with and without blanks, through every kind of member") {
+TEST_CASE(
+    "module: names follow FIELDS, with and without blanks, through every kind of member") {
   Net net;
   CHECK(names(net) == Names{"scale", "blocks.0.inner.weight", "blocks.0.inner.bias",
-                            "blocks.0.norm.weight", "blocks.0.norm.bias", "blocks.1.inner.weight",
-                            "blocks.1.inner.bias", "gains.0", "gains.1", "head.0.weight",
-                            "head.0.bias", "head.2.weight", "head.2.bias", "head.3.weight"});
+                            "blocks.0.norm.weight", "blocks.0.norm.bias",
+                            "blocks.1.inner.weight", "blocks.1.inner.bias", "gains.0",
+                            "gains.1", "head.0.weight", "head.0.bias", "head.2.weight",
+                            "head.2.bias", "head.3.weight"});
   Names state = state_names(net);
   for (const char* name : {"shift", "blocks.0.norm.running_var", "head.2.running_mean", "calls",
                            "blocks.0.norm.num_batches_tracked", "head.2.num_batches_tracked"})
@@ -206,7 +207,8 @@ TEST_CASE("module: a copied parameter is no part of the graph that the original 
   Parameter fresh(computed);
   CHECK(fresh.is_leaf());
   CHECK(fresh.requires_grad());
-  static_assert(!std::is_convertible_v<const Parameter&, Parameter>, "no deep copy by accident");
+  static_assert(!std::is_convertible_v<const Parameter&, Parameter>,
+                "no deep copy by accident");
   static_assert(!std::is_convertible_v<const Tensor&, Parameter>);
   static_assert(!std::is_convertible_v<const Buffer&, Buffer>);
 }
@@ -219,7 +221,8 @@ TEST_CASE("module: freezing is copied, and handles can end it, in the copy as we
   }
   Net copy = net;
   for (Net* m : {&net, &copy}) {
-    for (auto& [name, p] : m->named_parameters()) CHECK(p.requires_grad() == !name.starts_with("head"));
+    for (auto& [name, p] : m->named_parameters())
+      CHECK(p.requires_grad() == !name.starts_with("head"));
     for (Tensor& p : m->parameters()) p.requires_grad_();
     for (Tensor& p : m->parameters()) CHECK(p.requires_grad());
   }

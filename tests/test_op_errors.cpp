@@ -2,7 +2,6 @@
 // wrong.
 #include "autograd/ops.h"
 #include "tests/declarations.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 #include "tests/expect_error.h"
 
@@ -279,7 +278,8 @@ TEST_CASE("op errors: batch_norm") {
                {"[batch_norm]", "(4, 3)", "(4)", "3 channels"});
   expect_error([&] { batch_norm(x, bad, var, w, w, true); }, {"[batch_norm]", "(4, 3)", "(4)"});
   Tensor gaps = zeros({3, 2}).select(1, 0);
-  expect_error([&] { batch_norm(x, gaps, var, w, w, true); }, {"[batch_norm]", "running", "gaps"});
+  expect_error([&] { batch_norm(x, gaps, var, w, w, true); },
+               {"[batch_norm]", "running", "gaps"});
   expect_error(
       [&] {
         batch_norm(ones({1, 3}), mean, var, w, w, true);

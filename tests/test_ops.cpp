@@ -6,7 +6,6 @@
 #include "tests/declarations.h"
 #include "tests/golden.h"
 #include "tests/op_table.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Optimizers, clipping and schedules: PyTorch's numbers after 1, 2 and 10 steps, saved state, and
-// what is refused.
+// Optimizers, clipping and schedules: PyTorch's numbers after 1, 2 and 10 steps, saved state,
+// and what is refused.
 #include <functional>
 #include "autograd/graph.h"
 #include "autograd/ops.h"
@@ -14,7 +14,6 @@
 #include "optim/sgd.h"
 #include "tests/golden.h"
 #include "tests/run_command.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -120,7 +119,8 @@ TEST_CASE("optim: Adam takes PyTorch's steps") {
   using Options = AdamOptions;
   check_golden<Adam>("Adam", Options{.lr = 0.01});
   check_golden<Adam>("Adam.decay", Options{.lr = 0.01, .weight_decay = 0.05});
-  check_golden<Adam>("Adam.options", Options{.lr = 0.01, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-3});
+  check_golden<Adam>("Adam.options",
+                     Options{.lr = 0.01, .beta1 = 0.8, .beta2 = 0.99, .eps = 1e-3});
   check_golden<Adam>("Adam.scheduled", Options{.lr = 7});
 }
 
@@ -152,9 +152,11 @@ TEST_CASE("optim: Adam's corrections are right after 5,000 steps") {
     adam.step();
     double moved = before - double(p.item()), expected = 1 / 1024. / (1 + 1e-8);
     double tolerance = sizeof(Scalar) == 8 ? 1e-11 : 3e-4;
-    if (std::abs(moved / expected - 1) > tolerance) CHECK_MESSAGE(moved == expected, "step ", step);
+    if (std::abs(moved / expected - 1) > tolerance)
+      CHECK_MESSAGE(moved == expected, "step ", step);
   }
-  CHECK(double(p.item()) == doctest::Approx(-5000 / 1024.).epsilon(sizeof(Scalar) == 8 ? 1e-7 : 1e-4));
+  CHECK(double(p.item()) ==
+        doctest::Approx(-5000 / 1024.).epsilon(sizeof(Scalar) == 8 ? 1e-7 : 1e-4));
 }
 
 TEST_CASE("optim: betas of 0 are the gradient's sign") {
@@ -173,7 +175,8 @@ TEST_CASE("optim: gradients are clipped as in PyTorch") {
     CAPTURE(name);
     std::vector<Tensor> p = {zeros({3, 4}).requires_grad_(), zeros({5}).requires_grad_(),
                              zeros({2}).requires_grad_()};  // the third has no gradient
-    for (int i : {0, 1}) set_gradient(p[size_t(i)], golden()[std::string(name) + "/in" + std::to_string(i)]);
+    for (int i : {0, 1})
+      set_gradient(p[size_t(i)], golden()[std::string(name) + "/in" + std::to_string(i)]);
     Tensor seen = p[0].grad();
     if (std::string(name) == "clip_value") {
       clip_grad_value_(p, 0.5);
@@ -183,7 +186,8 @@ TEST_CASE("optim: gradients are clipped as in PyTorch") {
       CHECK(std::abs(norm - expected) < GOLDEN_TOLERANCE * expected);
     }
     for (int i : {0, 1})
-      CHECK(difference(p[size_t(i)].grad(), golden()[std::string(name) + "/out" + std::to_string(i)]) <
+      CHECK(difference(p[size_t(i)].grad(),
+                       golden()[std::string(name) + "/out" + std::to_string(i)]) <
             GOLDEN_TOLERANCE);
     CHECK(same(seen, p[0].grad()));  // in place
     CHECK(!p[2].grad().defined());
@@ -344,7 +348,8 @@ TEST_CASE("optim: a state that does not fit is refused as a whole") {
   refused("step.second -1", [](StateDict& s) { s.counters[1].second = -1; });
   refused("exp_avg.third", [](StateDict& s) { s.tensors[1].first = "exp_avg.third"; });
   refused("step.third", [](StateDict& s) { s.counters.emplace_back("step.third", 1); });
-  refused("exp_avg_sq.first (4) for (3, 4)", [](StateDict& s) { s.tensors[2].second = ones({4}); });
+  refused("exp_avg_sq.first (4) for (3, 4)",
+          [](StateDict& s) { s.tensors[2].second = ones({4}); });
   refused("exp_avg.first", [](StateDict& s) { s = Linear(2, 2).state_dict(); });
   refused("exp_avg.first", [&](StateDict& s) {
     s = SGD(start.named(), {.lr = 1, .momentum = 0.5}).state_dict();
@@ -394,7 +399,8 @@ TEST_CASE("optim: a parameter without a gradient is named, and nothing has moved
   Adam adam(start.named(), {.lr = 0.1});
   set_gradient(start.p[0], start.g[0].select(0, 0));
   std::string text = message_of([&] { adam.step(); });
-  for (const char* part : {"[Adam]", "second", "no gradient", "backward()", "requires_grad_(false)"})
+  for (const char* part :
+       {"[Adam]", "second", "no gradient", "backward()", "requires_grad_(false)"})
     CHECK(has(text, part));
   CHECK(same(start.p[0], before.p[0]));
   CHECK(adam.state_dict().counters[0].second == 0);
@@ -436,8 +442,12 @@ TEST_CASE("optim: nonsense among the options is refused") {
   Start start;
   const double NOT = std::nan(""), INF = std::numeric_limits<double>::infinity();
   auto sgd = [&](const SGDOptions& o) { return message_of([&] { SGD s(start.named(), o); }); };
-  auto adam = [&](const AdamOptions& o) { return message_of([&] { Adam a(start.named(), o); }); };
-  auto adamw = [&](const AdamWOptions& o) { return message_of([&] { AdamW a(start.named(), o); }); };
+  auto adam = [&](const AdamOptions& o) {
+    return message_of([&] { Adam a(start.named(), o); });
+  };
+  auto adamw = [&](const AdamWOptions& o) {
+    return message_of([&] { AdamW a(start.named(), o); });
+  };
   for (double lr : {-0.1, NOT, INF}) {
     CHECK(has(sgd({.lr = lr}), "[SGD] learning rate"));
     CHECK(has(adam({.lr = lr}), "[Adam] learning rate"));

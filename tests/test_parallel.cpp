@@ -1,4 +1,5 @@
-// parallel_for: every element once, whatever the threads; exceptions; nested loops; user threads.
+// parallel_for: every element once, whatever the threads; exceptions; nested loops; user
+// threads.
 #include <atomic>
 #include <memory>
 #include <stdexcept>
@@ -8,7 +9,6 @@
 
 #include "autograd/check.h"
 #include "autograd/parallel.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -64,7 +64,8 @@ TEST_CASE("parallel: several threads do take part") {
   CHECK(here == 3);
 }
 
-TEST_CASE("parallel: the exception of the lowest range reaches the caller, after all are done") {
+TEST_CASE(
+    "parallel: the exception of the lowest range reaches the caller, after all are done") {
   Threads set(4);
   for (int round = 0; round < 50; ++round) {
     std::atomic<int> done{0};

@@ -9,7 +9,6 @@
 #include "layers/linear.h"
 #include "layers/sequential.h"
 #include "optim/adam.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -2,7 +2,6 @@
 #include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "autograd/tensor.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <bit>

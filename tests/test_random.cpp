@@ -4,7 +4,6 @@
 #include "autograd/random.h"
 #include "lessons/support/batches.h"
 #include "lessons/support/hash.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <algorithm>

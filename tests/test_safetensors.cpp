@@ -2,7 +2,6 @@
 // again byte for byte; damaged files are refused with a message that says what is wrong.
 #include "autograd/check.h"
 #include "autograd/safetensors.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// exp, log, tanh and sigmoid of the vector type: their errors, their special values, and the same
-// bits in every width; fma; map; the sums in sixteen parts. `exhaustive_simd` looks at every
-// float.
+// exp, log, tanh and sigmoid of the vector type: their errors, their special values, and the
+// same bits in every width; fma; map; the sums in sixteen parts. `exhaustive_simd` looks at
+// every float.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -49,8 +49,9 @@ std::vector<float> float_line() {
   std::vector<float> x;
   for (uint64_t bits = 0; bits < (uint64_t(1) << 32); bits += 997)
     x.push_back(std::bit_cast<float>(uint32_t(bits)));
-  for (float place : {0.f, TINY<float>, 0x1p-126f, 0.625f, 1.f, 2.f, 17.f, 88.722839f, 87.33654f,
-                      103.97208f, 3.4028235e38f, INF<float>, 0.70710678f, 1.4142135f})
+  for (float place :
+       {0.f, TINY<float>, 0x1p-126f, 0.625f, 1.f, 2.f, 17.f, 88.722839f, 87.33654f, 103.97208f,
+        3.4028235e38f, INF<float>, 0.70710678f, 1.4142135f})
     for (float sign : {1.f, -1.f})
       for (int step = -40; step <= 40; ++step)
         x.push_back(std::bit_cast<float>(std::bit_cast<uint32_t>(sign * place) + step));
@@ -101,7 +102,8 @@ template <int Bytes, class T, class F> bool as_alone(const std::vector<T>& x, F 
     const V v = f(simd::load<V>(&x[i]));
     for (int lane = 0; lane < simd::LANES<V>; ++lane) {
       const T one = f(x[i + lane]), other = v[lane];
-      equal = equal && (one != one ? other != other : std::memcmp(&one, &other, sizeof one) == 0);
+      equal =
+          equal && (one != one ? other != other : std::memcmp(&one, &other, sizeof one) == 0);
     }
   }
   return equal;
@@ -275,7 +277,8 @@ TEST_CASE_TEMPLATE("reduce16: the sums of the definition, bit for bit", T, float
   }
 }
 
-TEST_CASE_TEMPLATE("reduce16: sums down the columns are sums of the columns", T, float, double) {
+TEST_CASE_TEMPLATE("reduce16: sums down the columns are sums of the columns", T, float,
+                   double) {
   for (int64_t n : {0, 1, 3, 16, 17, 40})
     for (int64_t width : {1, 3, 8, 31, 200}) {
       const int64_t stride = width + 3;

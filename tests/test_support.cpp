@@ -1,6 +1,5 @@
 // What the lessons share: command line, checks, charts, maps, files, hash.
 #include "autograd/check.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <unistd.h>

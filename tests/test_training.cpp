@@ -3,7 +3,6 @@
 #include "lessons/01_masked_token/alphabet.h"
 #include "lessons/support/batches.h"
 #include "tests/golden.h"
-#undef CHECK  // doctest's own from here on
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -21,7 +20,8 @@ struct Training {
 
   static Sequential make(uint64_t seed) {
     manual_seed(seed);
-    Linear first(10, 100);  // one after the other: the order in which arguments are made is open
+    Linear first(10,
+                 100);  // one after the other: the order in which arguments are made is open
     Linear second(100, 26);
     return Sequential(std::move(first), ReLU(), BatchNorm(100), std::move(second));
   }
@@ -90,7 +90,8 @@ TEST_CASE("training: each loss of the first steps is PyTorch's") {
   CHECK(worst < tolerance);
 }
 
-// Later the two part company, as any two orders of summation do. What stays is the distribution.
+// Later the two part company, as any two orders of summation do. What stays is the
+// distribution.
 TEST_CASE("training: the last loss over ten seeds is within PyTorch's own spread") {
   std::vector<double> theirs = Golden("lesson01").doubles("final_losses");
   auto mean = [](const std::vector<double>& x) {
@@ -106,7 +107,7 @@ TEST_CASE("training: the last loss over ten seeds is within PyTorch's own spread
   }
   double variance = 0;
   for (double v : theirs) variance += (v - mean(theirs)) * (v - mean(theirs)) / 9;
-  MESSAGE("mean of ten seeds: ", mean(ours), "; PyTorch: ", mean(theirs), ", standard deviation ",
-          std::sqrt(variance));
+  MESSAGE("mean of ten seeds: ", mean(ours), "; PyTorch: ", mean(theirs),
+          ", standard deviation ", std::sqrt(variance));
   CHECK(std::abs(mean(ours) - mean(theirs)) < std::sqrt(variance));
 }

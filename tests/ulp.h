@@ -16,9 +16,10 @@ template <class T, class Wide> double ulps(T got, Wide want) {
   if (want != want || got != got) return want != want && got != got ? 0 : WRONG;
   const Wide size = std::fabs(want);
   const T near = T(size);
-  if (near > std::numeric_limits<T>::max() || std::isinf(got)) return T(want) == got ? 0 : WRONG;
-  // Two neighbours in T that are one unit apart: the number at or below `size`, and the next, or
-  // the one before if there is no next.
+  if (near > std::numeric_limits<T>::max() || std::isinf(got))
+    return T(want) == got ? 0 : WRONG;
+  // Two neighbours in T that are one unit apart: the number at or below `size`, and the next,
+  // or the one before if there is no next.
   Word below = std::bit_cast<Word>(near);
   if (near > size || near == std::numeric_limits<T>::max()) --below;
   const Wide unit = Wide(std::bit_cast<T>(Word(below + 1))) - std::bit_cast<T>(below);

@@ -1,7 +1,7 @@
 // Question: what is underneath? Where do a tensor's numbers lie, how does a program find its
 //           own derivatives, who checks them, and how fast can a matrix product be?
-// Run:      make lesson-00        (ARGS="--size 960": larger matrices in section 6; --help)
-// Takes:    about 2 seconds
+// Command:  make lesson-00        (ARGS="--size 960": larger matrices in section 6; --help)
+// Seconds:  about 2
 // Expected: all checks hold; the last line, a hash of the results, is the same everywhere.
 #include <algorithm>
 #include <string>
@@ -98,13 +98,14 @@ void tape(Checks& checks) {
     t.retain_grad();  // inner tensors, too, shall keep what backward() brings
   }
   f.loss.backward();
-  say("%-8s  %-17s  %5s  %10s  %7s", "tensor", "recorded as", "value", "backward()", "by hand");
+  say("%-8s  %-17s  %5s  %13s  %7s", "tensor", "recorded as", "value", "dloss/d(this)",
+      "by hand");
   int right = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const auto& [name, t] = tensors[i];
     double gradient = t.grad().item();
     right += gradient == by_hand[i];
-    say("%-8s  %-17s  %5g  %10g  %7g", name, operations[i].c_str(), double(t.item()), gradient,
+    say("%-8s  %-17s  %5g  %13g  %7g", name, operations[i].c_str(), double(t.item()), gradient,
         by_hand[i]);
   }
   // The definition of a slope: move w a little, and see how far the loss moves.
@@ -213,7 +214,7 @@ Tensor softmax_from(double start, const Tensor& scores) {
 // Softmax does not depend on a number that is added to all scores. Which code knows that?
 uint64_t moved_softmax(Checks& checks) {
   say("\n5. Softmax of the scores 1, 2, 3 with one number added to all of them\n");
-  say("%8s   %-27s   %s", "added", "     largest from -10000 on", "     heed's softmax");
+  say("%8s   %-27s   %s", "added", "         search from -10000", "     heed's softmax");
   auto row = [](const Tensor& y) {
     std::string text;
     for (double share : y.to_vector())

@@ -11,21 +11,22 @@ namespace lesson_01 {
 // The document's string, with its slip: a second G stands where J should.
 const std::string ALPHABET = "ABCDEFGHIGKLMNOPQRSTUVWXYZ";
 constexpr int LETTERS = 26;  // classes: an index into the string
-constexpr int CLS = 27;      // the placeholder, as a number; 26 stays unused, as in the document
+constexpr int CLS = 27;  // the placeholder, as a number; 26 stays unused, as in the document
 constexpr int TOKENS = 28;   // numbers that may stand in an input: 0 ... 27
 
 // A letter's number is the place of its first occurrence, so both Gs are 6 and 9 never occurs.
 inline int number_of(char letter) { return int(ALPHABET.find(letter)); }
 
 struct Sample {
-  int start, place;         // of the window in the string, and of the hidden letter in the window
+  int start, place;  // of the window in the string, and of the hidden letter in the window
   std::vector<int> tokens;  // the window's letters as numbers, CLS at the hidden place
   int label;                // the hidden letter
 };
 
 // [snippet: document_sample]
 // The document's own encoding: places are found by letter. Where a letter occurs twice only its
-// first place is ever written, and the second keeps the 0 that it started with, which reads as A.
+// first place is ever written, and the second keeps the 0 that it started with, which reads as
+// A.
 inline Sample document_sample(int start, const std::string& window, char hidden) {
   Sample sample{start, int(window.find(hidden)), std::vector<int>(window.size(), 0),
                 number_of(hidden)};
@@ -69,8 +70,8 @@ struct Split {
   std::vector<Sample> train, held_out;
 };
 
-// The main split draws no random numbers. Every window, place and letter occurs in training, but
-// a held-out letter is never the answer for its window there, nor at its place in it.
+// The main split draws no random numbers. Every window, place and letter occurs in training,
+// but a held-out letter is never the answer for its window there, nor at its place in it.
 inline Split latin_split(const std::vector<Sample>& samples, int remainder = 2) {
   Split split;
   for (const Sample& s : samples)
@@ -118,7 +119,8 @@ inline Stitched stitched() {
   Stitched result;
   for (int a = 0; a <= 21; ++a)
     for (int c = 0; c <= 21; ++c) {
-      if (a + 5 == c || (c < a + 5 && a < c + 5)) continue;  // one window, or overlapping pieces
+      if (a + 5 == c || (c < a + 5 && a < c + 5))
+        continue;  // one window, or overlapping pieces
       std::string window = ALPHABET.substr(size_t(a), 5) + ALPHABET.substr(size_t(c), 5);
       for (int place = 0; place < 10; ++place)
         (place == 4 || place == 5 ? result.seam : result.inner).push_back(hide(window, place));

@@ -3,9 +3,9 @@
 //
 //   logits = sum over heads h, places j of  softmax_j(b_h[j - i]) V_h[token_j]
 //
-// b_h[distance] says how much head h looks that far to the left or right; V_h[token] says what a
-// letter found there tells about the hidden one. Head 0 sees only what stands left of i, head 1
-// only what stands right of it; a row that sees nothing gives 0. 1,494 numbers are learned.
+// b_h[distance] says how much head h looks that far to the left or right; V_h[token] says what
+// a letter found there tells about the hidden one. Head 0 sees only what stands left of i, head
+// 1 only what stands right of it; a row that sees nothing gives 0. 1,494 numbers are learned.
 #pragma once
 #include "alphabet.h"
 #include <heed.h>
@@ -38,8 +38,8 @@ struct HiddenLetter : Module {
         V(zeros({HEADS, TOKENS, LETTERS})),
         may_see_itself(may_see_itself) {}
 
-  // The weights of all heads for windows of T letters, (heads, T, T). Each row sums to 1, or to 0
-  // where nothing is visible. They depend on places alone, not on letters.
+  // The weights of all heads for windows of T letters, (heads, T, T). Each row sums to 1, or to
+  // 0 where nothing is visible. They depend on places alone, not on letters.
   Tensor weights(int T) const {
     std::vector<int> distance;
     for (int i = 0; i < T; ++i)
@@ -59,7 +59,8 @@ struct HiddenLetter : Module {
     }
     Tensor attention = weights(T), logits = zeros({B, LETTERS});
     for (int head = 0; head < HEADS; ++head) {
-      Tensor row = index_select(attention.select(0, head), places);    // what the hidden place sees
+      Tensor row =
+          index_select(attention.select(0, head), places);  // what the hidden place sees
       Tensor values = index_select(V.select(0, head), tokens);         // what each letter says
       expect_shape(row, {B, T});
       logits = logits + matmul(row.view({B, 1, T}), values.view({B, T, LETTERS})).squeeze(1);
@@ -100,9 +101,10 @@ inline std::vector<double> train(HiddenLetter& model, const std::vector<Sample>&
   return losses;
 }
 
-// Where does a trained model look? Mean weight on the left neighbour (head 0) and on the right one
-// (head 1), over the places that have one; and on the place itself, over the same rows. (At the
-// ends one head has no other place: there softmax can only give all weight to the place itself.)
+// Where does a trained model look? Mean weight on the left neighbour (head 0) and on the right
+// one (head 1), over the places that have one; and on the place itself, over the same rows. (At
+// the ends one head has no other place: there softmax can only give all weight to the place
+// itself.)
 struct Mass {
   double left = 0, right = 0, self = 0;
 };

@@ -1,5 +1,5 @@
-// Three mistakes that are often made with a network like this one, each with the number that gives
-// it away.
+// Three mistakes that are often made with a network like this one, each with the number that
+// gives it away.
 #pragma once
 #include <cmath>
 #include <heed.h>
@@ -10,8 +10,9 @@ namespace lesson_01 {
 using namespace heed;
 
 // [snippet: softmax_twice]
-// cross_entropy contains the softmax. With another one before it, even a network that is certain
-// of the right letter is charged -ln(e / (e + 25)): its "logits" are 1 and twenty-five times 0.
+// cross_entropy contains the softmax. With another one before it, even a network that is
+// certain of the right letter is charged -ln(e / (e + 25)): its "logits" are 1 and twenty-five
+// times 0.
 inline void softmax_twice(Checks& checks) {
   Tensor certain = zeros({1, 26});
   certain.set({0, 3}, 1000);
@@ -26,8 +27,8 @@ inline void softmax_twice(Checks& checks) {
 
 // [snippet: l2_is_not_adamw]
 // A parameter of 1 that the loss does not pull at. Decay should shrink it by lr * decay a step.
-// Adam adds decay to the gradient and then divides by the gradient's size: a step of lr, whatever
-// the decay.
+// Adam adds decay to the gradient and then divides by the gradient's size: a step of lr,
+// whatever the decay.
 template <class Optimizer> double after_one_step(double weight_decay) {
   Tensor p = ones({1}).requires_grad_();
   Optimizer optimizer({{"p", p}}, {.lr = 0.001, .weight_decay = weight_decay});
@@ -40,8 +41,9 @@ inline void l2_is_not_adamw(Checks& checks) {
   for (double decay : {1e-4, 1e-2}) {
     double l2 = after_one_step<Adam>(decay), decoupled = after_one_step<AdamW>(decay);
     say("      weight_decay %-6g  Adam (L2) %.7f  AdamW %.7f", decay, l2, decoupled);
-    checks.check(std::abs(l2 - 0.999) < 1e-6 && std::abs(decoupled - (1 - 0.001 * decay)) < 1e-7,
-                 "with weight_decay %g Adam moves by lr, AdamW by lr * weight_decay", decay);
+    checks.check(
+        std::abs(l2 - 0.999) < 1e-6 && std::abs(decoupled - (1 - 0.001 * decay)) < 1e-7,
+        "with weight_decay %g Adam moves by lr, AdamW by lr * weight_decay", decay);
   }
 }
 // [end]

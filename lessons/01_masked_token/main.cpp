@@ -40,8 +40,8 @@ static std::vector<Sample> show_data(const Settings& settings) {
                          [&](const Sample& s) { return s.label == label; });
   };
   say("    %zu samples, %zu of them distinct", samples.size(), distinct(samples).size());
-  say("    the hidden letter is F %td times, G %td times, H %td times, letter 9 %td times", count(5),
-      count(6), count(7), count(9));
+  say("    the hidden letter is F %td times, G %td times, H %td times, letter 9 %td times",
+      count(5), count(6), count(7), count(9));
   say();
   return samples;
 }
@@ -49,7 +49,8 @@ static std::vector<Sample> show_data(const Settings& settings) {
 // (4)-(6) The network, its training and its curve.
 static TrainingLog the_documents_run(const Settings& settings, Network& net,
                                      const std::vector<Sample>& samples) {
-  say("(4) the network: Linear(%d, 100) - ReLU - BatchNorm(100) - Linear(100, 26), %d parameters",
+  say("(4) the network: Linear(%d, 100) - ReLU - BatchNorm(100) - Linear(100, 26), %d "
+      "parameters",
       settings.seq_len, int(net.parameter_count()));
   say("(5) cross-entropy, Adam(%g, weight decay 0.0001), batches of 10, %d epochs", settings.lr,
       settings.epochs);
@@ -64,9 +65,15 @@ static TrainingLog the_documents_run(const Settings& settings, Network& net,
       100 * accuracy(net, samples));
   say();
   say("(6) the loss curve");
-  LineChart loss{"The document's run: loss", "epoch", "mean cross-entropy", {{"loss", log.loss}}, {}, {}};
-  LineChart correct{"The document's run: accuracy", "epoch", "share correct while training",
-                  {{"correct", log.correct}}, 0, 1};
+  LineChart loss, correct;
+  loss.title = "The document's run: loss";
+  loss.x_label = correct.x_label = "epoch";
+  loss.y_label = "mean cross-entropy";
+  loss.series = {{"loss", log.loss}};
+  correct.title = "The document's run: accuracy";
+  correct.y_label = "share correct while training";
+  correct.series = {{"correct", log.correct}};
+  correct.least_y = 0, correct.greatest_y = 1;
   print(loss);
   say();
   write_svg(loss, settings.out + "/loss.svg");
@@ -121,7 +128,8 @@ static void compare_encodings(const Settings& settings, Checks& checks) {
 struct Unseen {
   std::vector<Sample> start_9 = windows(10, 9, 9);
   Stitched sewn = stitched();
-  std::vector<Sample> of_5 = windows(5, 0, 21), of_15 = windows(15, 0, 11), of_26 = windows(26, 0, 0);
+  std::vector<Sample> of_5 = windows(5, 0, 21), of_15 = windows(15, 0, 11),
+                      of_26 = windows(26, 0, 0);
 };
 
 static void print_row(const char* model, const char* split, double train, double held,
@@ -130,8 +138,8 @@ static void print_row(const char* model, const char* split, double train, double
       start_9, inner, seam);
 }
 
-// The document's network, in eval mode, on what it was not trained on. Returns the best that any
-// seed did on held-out samples, %.
+// The document's network, in eval mode, on what it was not trained on. Returns the best that
+// any seed did on held-out samples, %.
 static double network_on_unseen(const Settings& settings, const std::vector<Sample>& samples,
                                 const Unseen& unseen) {
   double best = 0;
@@ -240,12 +248,15 @@ static HiddenLetter attention(const Settings& settings, const std::vector<Sample
   Held fifths = attention_on_fifths(settings, samples, unseen, false);
   Held itself = attention_on_fifths(settings, samples, unseen, true);
   say();
-  say("    attention, main split: %d parameters, 300 steps; loss before step 1, 2, 5, 10, and at the end:",
+  say("    attention, main split: %d parameters, 300 steps; loss before step 1, 2, 5, 10, and "
+      "at the end:",
       int(model.parameter_count()));
-  say("      %.6f %.6f %.6f %.6f %.6f", losses[0], losses[1], losses[4], losses[9], losses.back());
+  say("      %.6f %.6f %.6f %.6f %.6f", losses[0], losses[1], losses[4], losses[9],
+      losses.back());
   say("    windows of 5, 15, 26 letters (random fifths): %.1f %.1f %.1f %% correct",
       fifths.of_5.mean(), fifths.of_15.mean(), fifths.of_26.mean());
-  say("    weight on the neighbour: %.1f %% for the head that looks left, %.1f %% for the other",
+  say("    weight on the neighbour: %.1f %% for the head that looks left, %.1f %% for the "
+      "other",
       fifths.left.mean(), fifths.right.mean());
   say("    with sight of itself: %.1f %% and %.1f %%, on itself %.1f %% where it has a choice;",
       itself.left.mean(), itself.right.mean(), itself.self.mean());
@@ -258,12 +269,14 @@ static HiddenLetter attention(const Settings& settings, const std::vector<Sample
   write_svg(maps, "What the hidden letter looks at", 2, settings.out + "/attention.svg");
   say();
 
-  for (auto [step, loss] : {std::pair(0, 3.258095), {1, 3.134154}, {4, 2.785604}, {9, 2.286840}})
-    checks.near(formatted("attention's loss before step %d", step + 1), losses[size_t(step)], loss,
-                1e-5);
+  for (auto [step, loss] :
+       {std::pair(0, 3.258095), {1, 3.134154}, {4, 2.785604}, {9, 2.286840}})
+    checks.near(formatted("attention's loss before step %d", step + 1), losses[size_t(step)],
+                loss, 1e-5);
   checks.check(once.held.least == 100, "main split: all 30 held-out samples correct");
   if (!settings.claims) return model;
-  checks.check(fifths.held.least >= 93, "random fifths: at least 93 %% correct in the worst of seeds");
+  checks.check(fifths.held.least >= 93,
+               "random fifths: at least 93 %% correct in the worst of seeds");
   checks.check(std::min(fifths.left.least, fifths.right.least) >= 95,
                "at least 95 %% of the weight on the two neighbours");
   checks.check(itself.held.mean() < fifths.held.mean() - 5,
@@ -272,7 +285,8 @@ static HiddenLetter attention(const Settings& settings, const std::vector<Sample
 }
 
 // ---- The lesson
-static void check_the_document(const Settings& settings, const TrainingLog& log, Checks& checks) {
+static void check_the_document(const Settings& settings, const TrainingLog& log,
+                               Checks& checks) {
   if (!settings.claims) return;
   checks.near("mean loss of epoch 1 (PyTorch 3.3225)", log.loss[0], 3.3225, 0.00005);
   checks.near("mean loss of epoch 2 (PyTorch 3.0278)", log.loss[1], 3.0278, 0.00005);
@@ -296,7 +310,8 @@ static int lesson(const Settings& settings) {
   compare_encodings(settings, checks);
   say();
 
-  say("Beyond the document: correct on samples never seen, %%, mean over %d seeds", settings.seeds);
+  say("Beyond the document: correct on samples never seen, %%, mean over %d seeds",
+      settings.seeds);
   say("    %-10s %-13s %6s %6s (%5s) %8s %7s %6s", "", "", "train", "held", "worst", "start 9",
       "inner", "seam");
   std::vector<Sample> all = distinct(document_samples(10));

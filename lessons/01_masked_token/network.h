@@ -18,7 +18,8 @@ inline const char* name_of(Encoding encoding) {
 // (B, seq_len), or (B, seq_len * 28) for one-hot
 inline Tensor encode(const std::vector<Sample>& samples, std::span<const int> which,
                      Encoding encoding) {
-  int64_t width = encoding == Encoding::one_hot ? TOKENS : 1, T = int64_t(samples[0].tokens.size());
+  int64_t width = encoding == Encoding::one_hot ? TOKENS : 1,
+          T = int64_t(samples[0].tokens.size());
   Tensor x = zeros({int64_t(which.size()), T * width});
   Scalar* out = x.mutable_data();
   for (int i : which)
@@ -64,11 +65,13 @@ inline double accuracy(Network& net, const std::vector<Sample>& samples) {
 }
 
 struct TrainingLog {
-  std::vector<double> loss, correct;  // an epoch each: mean of its batches, share while training
+  std::vector<double> loss,
+      correct;  // an epoch each: mean of its batches, share while training
 };
 
 // [snippet: train]
-inline TrainingLog train(Network& net, const std::vector<Sample>& samples, int epochs, double lr) {
+inline TrainingLog train(Network& net, const std::vector<Sample>& samples, int epochs,
+                         double lr) {
   Batches batches(int(samples.size()), 10, /*shuffle=*/true);
   Adam optimizer(net.named_parameters(), {.lr = lr, .weight_decay = 1e-4});
   TrainingLog log;

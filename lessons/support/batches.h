@@ -24,8 +24,8 @@ class Batches {
   // drop_last leaves out the last batch when it is not full.
   Batches(int n, int batch_size, bool shuffle, bool drop_last = false)
       : batch_size(batch_size), shuffle(shuffle) {
-    CHECK(n > 0, "[Batches] n = ", n, " samples: at least one is needed");
-    CHECK(batch_size > 0, "[Batches] batch size ", batch_size, ": must be at least 1");
+    HEED_CHECK(n > 0, "[Batches] n = ", n, " samples: at least one is needed");
+    HEED_CHECK(batch_size > 0, "[Batches] batch size ", batch_size, ": must be at least 1");
     order.resize(n);
     used = drop_last ? n - n % batch_size : n;
   }

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 void write_file(const std::string& path, const std::string& text) {
   std::string unfinished = path + ".unfinished";
   std::FILE* file = std::fopen(unfinished.c_str(), "wb");
-  CHECK(file, "cannot write ", path, ": ", std::strerror(errno));
+  HEED_CHECK(file, "cannot write ", path, ": ", std::strerror(errno));
   bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
   written = std::fclose(file) == 0 && written;  // a full disk may show only here
   std::error_code error(errno, std::generic_category());
@@ -26,18 +26,18 @@ void write_file(const std::string& path, const std::string& text) {
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  CHECK(file && !fs::is_directory(path), "cannot read ", path, ": ", std::strerror(errno));
+  HEED_CHECK(file && !fs::is_directory(path), "cannot read ", path, ": ", std::strerror(errno));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void make_writable_directory(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  CHECK(!error && fs::is_directory(path, error), "cannot make the directory ", path, ": ",
+  HEED_CHECK(!error && fs::is_directory(path, error), "cannot make the directory ", path, ": ",
         error ? error.message() : "a file of that name is there");
   std::string probe = path + "/.writable";
   std::FILE* file = std::fopen(probe.c_str(), "wb");
-  CHECK(file, "cannot write in the directory ", path, ": ", std::strerror(errno));
+  HEED_CHECK(file, "cannot write in the directory ", path, ": ", std::strerror(errno));
   std::fclose(file);
   std::remove(probe.c_str());
 }

@@ -13,14 +13,14 @@ constexpr double margin = 20;
 
 void check(const HeatMap& map) {
   size_t cells = map.queries.size() * map.keys.size();
-  CHECK(cells > 0, "[heat map] '", map.title, "' has no cells");
-  CHECK(map.values.size() == cells, "[heat map] '", map.title, "': ", map.queries.size(),
+  HEED_CHECK(cells > 0, "[heat map] '", map.title, "' has no cells");
+  HEED_CHECK(map.values.size() == cells, "[heat map] '", map.title, "': ", map.queries.size(),
         " queries x ", map.keys.size(), " keys need ", cells, " values, not ",
         map.values.size());
-  CHECK(map.visible.empty() || map.visible.size() == cells, "[heat map] '", map.title,
+  HEED_CHECK(map.visible.empty() || map.visible.size() == cells, "[heat map] '", map.title,
         "': the mask has ", map.visible.size(), " cells, the map ", cells);
-  CHECK(map.greatest > map.least, "[heat map] '", map.title, "': the scale from ", map.least,
-        " to ", map.greatest, " is empty");
+  HEED_CHECK(map.greatest > map.least, "[heat map] '", map.title, "': the scale from ",
+             map.least, " to ", map.greatest, " is empty");
 }
 
 bool visible(const HeatMap& map, size_t cell) {
@@ -164,7 +164,7 @@ std::string key_lines(const HeatMap& map, int indent) {
 }  // namespace
 
 std::string as_svg(const std::vector<HeatMap>& maps, const std::string& title, int across) {
-  CHECK(!maps.empty() && across > 0, "[heat map] no maps to draw, or none in a row");
+  HEED_CHECK(!maps.empty() && across > 0, "[heat map] no maps to draw, or none in a row");
   double least = maps[0].least, greatest = maps[0].greatest, width = 0, height = 0;
   bool hidden = false;
   std::vector<Layout> layouts;

@@ -40,8 +40,9 @@ struct Ranges {
 
   explicit Ranges(const LineChart& chart) {
     for (const Series& series : chart.series) {
-      CHECK(series.x.empty() || series.x.size() == series.y.size(), "[line chart] series '",
-            series.name, "': ", series.x.size(), " numbers x and ", series.y.size(), " y");
+      HEED_CHECK(series.x.empty() || series.x.size() == series.y.size(),
+                 "[line chart] series '", series.name, "': ", series.x.size(),
+                 " numbers x and ", series.y.size(), " y");
       for (size_t i = 0; i < series.y.size(); ++i)
         x.include(x_of(series, i)), y.include(series.y[i]);
     }
