@@ -3,210 +3,24 @@
 //
 //   bench_gemm [squares|lessons|large|transposed|batch|threads ...]     all when none is named
 //
-// The libraries are opened at run time, since OpenBLAS and BLIS define the same names; PyTorch
-// is a second process that waits for work. What is not there is reported as absent. A shape is
-// measured in rounds in which everybody has a turn; a figure is the best or the median round.
-#include <dlfcn.h>
-#include <unistd.h>
-#include <sys/wait.h>
-
+// A peer that is not installed is reported as absent (gemm_peers.h). A shape is measured in
+// rounds in which everybody has a turn; a figure is the best round, or the median.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
-
-#if __has_include(<eigen3/Eigen/Core>)
-#include <eigen3/Eigen/Core>
-#define HAVE_EIGEN
-#endif
 
 #include "autograd/gemm.h"
 #include "autograd/parallel.h"
 #include "autograd/simd.h"
-
-#if defined(__x86_64__)
-#define REGISTER "x"
-#else
-#define REGISTER "w"
-#endif
+#include "tests/bench/gemm_peers.h"
 
 using namespace heed;
 
 namespace {
-
-struct Shape {
-  int m, n, k;
-  bool a_turned = false, b_turned = false;  // stored (k, m) and (n, k)
-  double operations() const { return 2. * m * n * k; }
-};
-
-struct Operands {
-  std::vector<float> a, b, c;
-};
-
-struct Peer {
-  std::string name;
-  std::function<double(const Shape&, Operands&, int calls)> seconds;  // for all the calls
-};
-
-double now() {
-  using namespace std::chrono;
-  return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
-
-template <class F> double timed(int calls, F f) {
-  const double start = now();
-  for (int i = 0; i < calls; ++i) f();
-  return now() - start;
-}
-
-// ---- The peers ----
-
-using Cblas = void (*)(int order, int ta, int tb, int m, int n, int k, float alpha,
-                       const float* a, int lda, const float* b, int ldb, float beta, float* c,
-                       int ldc);
-using Dnnl = int (*)(char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha,
-                     const float* a, int64_t lda, const float* b, int64_t ldb, float beta,
-                     float* c, int64_t ldc);
-
-void* open_first(std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
-  return nullptr;
-}
-
-Peer heed_peer() {
-  return {"heed", [](const Shape& s, Operands& o, int calls) {
-            const int ra = s.a_turned ? 1 : s.k, ca = s.a_turned ? s.m : 1;
-            const int rb = s.b_turned ? 1 : s.n, cb = s.b_turned ? s.k : 1;
-            return timed(calls, [&] {
-              gemm(s.m, s.n, s.k, o.a.data(), ra, ca, o.b.data(), rb, cb, o.c.data(), s.n);
-            });
-          }};
-}
-
-Peer cblas_peer(std::string name, void* library) {
-  auto f = reinterpret_cast<Cblas>(library ? dlsym(library, "cblas_sgemm") : nullptr);
-  if (!f) return {name, nullptr};
-  return {name, [f](const Shape& s, Operands& o, int calls) {
-            return timed(calls, [&] {
-              f(101, s.a_turned ? 112 : 111, s.b_turned ? 112 : 111, s.m, s.n, s.k, 1.f,
-                o.a.data(), s.a_turned ? s.m : s.k, o.b.data(), s.b_turned ? s.k : s.n, 0.f,
-                o.c.data(), s.n);
-            });
-          }};
-}
-
-Peer openblas_peer() {
-  void* library = open_first({"libopenblas.so.0", "libopenblas.so"});
-  if (library) {
-    if (auto kernel =
-            reinterpret_cast<const char* (*)()>(dlsym(library, "openblas_get_config")))
-      std::printf("OpenBLAS: %s\n", kernel());
-  }
-  return cblas_peer("OpenBLAS", library);
-}
-
-Peer blis_peer() {
-  void* library = open_first({"libblis.so.4", "libblis.so"});
-  if (library)
-    if (auto version =
-            reinterpret_cast<const char* (*)()>(dlsym(library, "bli_info_get_version_str")))
-      std::printf("BLIS: %s\n", version());
-  return cblas_peer("BLIS", library);
-}
-
-Peer onednn_peer() {
-  void* library = open_first({"libdnnl.so.2", "libdnnl.so.3", "libdnnl.so"});
-  auto f = reinterpret_cast<Dnnl>(library ? dlsym(library, "dnnl_sgemm") : nullptr);
-  if (!f) return {"oneDNN", nullptr};
-  struct Version {
-    int major, minor, patch;
-  };
-  if (auto version = reinterpret_cast<const Version* (*)()>(dlsym(library, "dnnl_version")))
-    std::printf("oneDNN: %d.%d.%d\n", version()->major, version()->minor, version()->patch);
-  return {"oneDNN", [f](const Shape& s, Operands& o, int calls) {
-            return timed(calls, [&] {
-              f(s.a_turned ? 'T' : 'N', s.b_turned ? 'T' : 'N', s.m, s.n, s.k, 1.f, o.a.data(),
-                s.a_turned ? s.m : s.k, o.b.data(), s.b_turned ? s.k : s.n, 0.f, o.c.data(),
-                s.n);
-            });
-          }};
-}
-
-Peer eigen_peer() {
-#ifdef HAVE_EIGEN
-  std::printf("Eigen: %d.%d.%d\n", EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION,
-              EIGEN_MINOR_VERSION);
-  return {"Eigen", [](const Shape& s, Operands& o, int calls) {
-            using Rows = Eigen::Matrix<float, -1, -1, Eigen::RowMajor>;
-            using Columns = Eigen::Matrix<float, -1, -1, Eigen::ColMajor>;
-            Eigen::Map<Rows> a(o.a.data(), s.m, s.k), b(o.b.data(), s.k, s.n),
-                c(o.c.data(), s.m, s.n);
-            Eigen::Map<Columns> at(o.a.data(), s.m, s.k), bt(o.b.data(), s.k, s.n);
-            return timed(calls, [&] {
-              if (s.a_turned && s.b_turned)
-                c.noalias() = at * bt;
-              else if (s.a_turned)
-                c.noalias() = at * b;
-              else if (s.b_turned)
-                c.noalias() = a * bt;
-              else
-                c.noalias() = a * b;
-            });
-          }};
-#else
-  return {"Eigen", nullptr};
-#endif
-}
-
-// python3 with PyTorch: a line "m n k a_turned b_turned calls" in, a line with seconds out.
-Peer torch_peer() {
-  static const char* SCRIPT =
-      "import sys, time\n"
-      "import torch\n"
-      "torch.set_num_threads(1)\n"
-      "print(torch.__version__, torch.backends.mkl.is_available(), flush=True)\n"
-      "for line in sys.stdin:\n"
-      "    m, n, k, ta, tb, calls = map(int, line.split())\n"
-      "    a = torch.rand(k, m).t() if ta else torch.rand(m, k)\n"
-      "    b = torch.rand(n, k).t() if tb else torch.rand(k, n)\n"
-      "    c = torch.empty(m, n)\n"
-      "    torch.mm(a, b, out=c)\n"
-      "    start = time.perf_counter()\n"
-      "    for _ in range(calls): torch.mm(a, b, out=c)\n"
-      "    print(time.perf_counter() - start, flush=True)\n";
-  int to[2], from[2];
-  if (pipe(to) || pipe(from)) return {"MKL", nullptr};
-  if (fork() == 0) {
-    dup2(to[0], 0);
-    dup2(from[1], 1);
-    for (int fd : {to[0], to[1], from[0], from[1]}) close(fd);
-    if (!std::freopen("/dev/null", "w", stderr)) _exit(1);
-    execlp("python3", "python3", "-c", SCRIPT, nullptr);
-    _exit(1);
-  }
-  close(to[0]);
-  close(from[1]);
-  FILE *ask = fdopen(to[1], "w"), *answer = fdopen(from[0], "r");
-  char version[64], mkl[16];
-  if (std::fscanf(answer, "%63s %15s", version, mkl) != 2 || std::string(mkl) != "True")
-    return {"MKL", nullptr};
-  std::printf("MKL: through PyTorch %s\n", version);
-  return {"MKL", [ask, answer](const Shape& s, Operands&, int calls) {
-            std::fprintf(ask, "%d %d %d %d %d %d\n", s.m, s.n, s.k, s.a_turned, s.b_turned,
-                         calls);
-            std::fflush(ask);
-            double seconds = 1e9;
-            return std::fscanf(answer, "%lf", &seconds) == 1 ? seconds : 1e9;
-          }};
-}
 
 // ---- Measuring ----
 
@@ -240,16 +54,21 @@ double peak() {
   using V = simd::Vec<float>;
   constexpr int CHAINS = 12, STEPS = 20000;
   double best = 1e9;
+  volatile float used;
   for (int round = 0; round < 30; ++round) {
-    V acc[CHAINS] = {}, x = simd::all<V>(0.999f), y = simd::all<V>(0.001f);
-    for (V& v : acc) asm volatile("" : "+" REGISTER(v));  // or equal chains become one
+    V acc[CHAINS], x = simd::all<V>(0.999f), y = simd::all<V>(0.001f);
+    for (int c = 0; c < CHAINS; ++c) acc[c] = simd::all<V>(float(c));
+    simd::hold(x);
+    simd::hold(y);
     const double start = now();
     for (int i = 0; i < STEPS; ++i)
 #pragma GCC unroll 12
       for (int c = 0; c < CHAINS; ++c) acc[c] = simd::fma(acc[c], x, y);
+    for (int c = 1; c < CHAINS; ++c) acc[0] += acc[c];
+    used = acc[0][0];
     best = std::min(best, now() - start);
-    for (V& v : acc) asm volatile("" : : REGISTER(v));
   }
+  (void)used;
   return 2. * CHAINS * STEPS * simd::LANES<V> / best * 1e-9;
 }
 
@@ -333,7 +152,7 @@ int main(int argc, char** argv) {
 
   if (wanted("squares"))
     compare("Squares", peers, {{64, 64, 64}, {128, 128, 128}, {256, 256, 256}, {512, 512, 512}},
-            15);
+            50);
   if (wanted("lessons"))
     compare("The lessons' shapes", peers,
             {{10, 100, 10},
@@ -344,7 +163,7 @@ int main(int argc, char** argv) {
              {704, 64, 64},
              {4096, 64, 512},
              {512, 512, 64}},
-            15);
+            50);
   if (wanted("transposed"))
     transposed(peers,
                {{10, 100, 10},
@@ -358,9 +177,9 @@ int main(int argc, char** argv) {
                 {256, 256, 256},
                 {512, 512, 64},
                 {512, 512, 512}},
-               9);
+               15);
   if (wanted("batch"))
-    compare("Small products in a loop", peers, {{16, 16, 16}, {8, 8, 8}}, 15);
+    compare("Small products in a loop", peers, {{16, 16, 16}, {8, 8, 8}}, 50);
   if (wanted("large"))
     compare("Large", peers, {{1024, 1024, 1024}, {2048, 2048, 2048}, {4096, 4096, 4096}}, 3);
   if (wanted("threads")) {
@@ -370,7 +189,7 @@ int main(int argc, char** argv) {
       for (int threads : {1, 2}) {
         set_num_threads(threads);
         const Shape s{size, size, size};
-        const double speed = s.operations() / measure({heed_peer()}, s, 9)[0].best * 1e-9;
+        const double speed = s.operations() / measure({heed_peer()}, s, 30)[0].best * 1e-9;
         if (threads == 1) one = speed;
         std::printf("%d^3, %d threads: %.1f, %.2f x one\n", size, threads, speed, speed / one);
       }
