@@ -53,6 +53,7 @@ struct Times {
 std::vector<Times> torch_times() {
   const std::string arguments = std::to_string(N) + " " + std::to_string(ROUNDS);
   const std::string command = std::string("python3 -c '") + TORCH + "' " + arguments;
+  std::vector<Times> all;
   FILE* python = popen((command + " 2>/dev/null").c_str(), "r");
   char name[32];
   Times t;
