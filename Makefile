@@ -51,10 +51,9 @@ TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 # Free of the number type: compiled once. All others twice, for float and for double.
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
                  autograd/pool.cpp autograd/safetensors.cpp
-KERNELS := autograd/gemm.cpp autograd/elementwise.cpp
-# Where nobody waits for the program, a short wait for the compiler counts more: -O1 as well.
-COLD := autograd/print.cpp autograd/gradcheck.cpp autograd/safetensors.cpp \
-        layers/state_dict.cpp lessons/support/%.cpp
+# Hot, and slow to compile. At the other end, where nobody waits for the program: -O1.
+KERNELS := autograd/gemm.cpp autograd/elementwise.cpp autograd/reduce.cpp autograd/softmax.cpp
+COLD := autograd/safetensors.cpp lessons/support/%.cpp
 
 SOURCES := $(wildcard autograd/*.cpp layers/*.cpp optim/*.cpp)
 PLAIN := $(filter $(PLAIN_SOURCES),$(SOURCES))
@@ -63,6 +62,10 @@ ifneq ($(words $(sort $(notdir $(SOURCES)))),$(words $(SOURCES)))
 $(error two sources of the library have one name, and ar would keep one of them: $(SOURCES))
 endif
 SUPPORT := $(wildcard lessons/support/*.cpp)
+# For most sources the work is in reading the same headers, so they are compiled as one: that
+# halves the whole build. Clang compiles each alone, and so sees whether it includes what it uses.
+TOGETHER := $(if $(findstring clang,$(COMPILER)),,$(filter-out $(KERNELS),$(TYPED)))
+ALONE := $(filter-out $(TOGETHER),$(TYPED))
 LESSONS := $(notdir $(patsubst %/main.cpp,%,$(wildcard lessons/[0-9][0-9]_*/main.cpp)))
 NUMBERS := $(foreach lesson,$(LESSONS),$(firstword $(subst _, ,$(lesson))))
 PROGRAMS := $(NUMBERS:%=$(B)/lesson-%)
@@ -74,11 +77,12 @@ PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_
                  tests/test_build.cpp tests/test_safetensors.cpp tests/test_random.cpp \
                  tests/test_exact_math.cpp tests/test_simd.cpp tests/test_parallel.cpp,$(TESTS))
 
-# ---- Objects: build/obj/autograd/tensor.f32.o, tensor.f64.o, pool.o; the tests' in obj/test
-objects = $(TYPED:%.cpp=$1/%.f32.o) $(TYPED:%.cpp=$1/%.f64.o) $(PLAIN:%.cpp=$1/%.o)
+# ---- Objects: build/obj/autograd/gemm.f32.o, gemm.f64.o, pool.o; those of the tests in obj/test
+typed_objects = $(if $(TOGETHER),$1/together.$2.o) $(ALONE:%.cpp=$1/%.$2.o)
+objects = $(call typed_objects,$1,f32) $(call typed_objects,$1,f64) $(PLAIN:%.cpp=$1/%.o)
 LIBRARY := $(call objects,$(B)/obj)
 TEST_LIBRARY := $(call objects,$(B)/obj/test)
-SUPPORT_OBJECTS := $(SUPPORT:%.cpp=$(B)/obj/%.o)
+SUPPORT_OBJECTS := $(if $(TOGETHER),$(B)/obj/support.o,$(SUPPORT:%.cpp=$(B)/obj/%.o))
 TESTS_F32 := $(TESTS:%.cpp=$(B)/obj/test/%.f32.o)
 TESTS_F64 := $(patsubst %.cpp,$(B)/obj/test/%.f64.o,$(filter-out $(PLAIN_TESTS),$(TESTS)))
 MAIN := $(B)/obj/test/tests/main.o
@@ -92,26 +96,30 @@ level = $(if $(filter $(COLD),$<),$(LOW_OPT),$(OPT))
 test_level = $(if $(filter $(KERNELS),$<),$(OPT),$(LOW_OPT))
 
 # Rewritten only when a setting or the compiler changes; every object depends on it.
-SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(LOW_OPT) $(TEST_FLAGS) $(KERNELS) $(COLD)
+SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(LOW_OPT) $(TEST_FLAGS) $(KERNELS) $(COLD) \
+            $(TOGETHER) $(SUPPORT)
 $(B)/settings: FORCE
 	@mkdir -p $(@D); echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
 
-$(B)/obj/test/%.f32.o: %.cpp $(B)/settings
-	$(call quiet,$<  (tests))mkdir -p $(@D) && \
-	  $(COMPILE) $(test_level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
-$(B)/obj/test/%.f64.o: %.cpp $(B)/settings
-	$(call quiet,$<  (tests, double))mkdir -p $(@D) && \
-	  $(COMPILE) $(test_level) $(TEST_FLAGS) -DHEED_DOUBLE -MMD -MP -c $< -o $@
-$(B)/obj/test/%.o: %.cpp $(B)/settings
-	$(call quiet,$<  (tests))mkdir -p $(@D) && \
-	  $(COMPILE) $(test_level) $(TEST_FLAGS) -MMD -MP -c $< -o $@
-$(B)/obj/%.f32.o: %.cpp $(B)/settings
-	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(level) -MMD -MP -c $< -o $@
-$(B)/obj/%.f64.o: %.cpp $(B)/settings
-	$(call quiet,$<  (double))mkdir -p $(@D) && \
-	  $(COMPILE) $(level) -DHEED_DOUBLE -MMD -MP -c $< -o $@
-$(B)/obj/%.o: %.cpp $(B)/settings
-	$(call quiet,$<)mkdir -p $(@D) && $(COMPILE) $(level) -MMD -MP -c $< -o $@
+# $1: directory, $2: what the names of the objects end in, $3: flags, $4: variable with the level,
+# $5: what to say
+define object_rules
+$1/%$2: %.cpp $(B)/settings
+	$$(call quiet,$$<$5)mkdir -p $$(@D) && $(COMPILE) $$($4) $3 -MMD -MP -c $$< -o $$@
+$1/together$2: $(TOGETHER) $(B)/settings
+	$$(call quiet,$(words $(TOGETHER)) small sources$5)mkdir -p $$(@D) && \
+	  $(COMPILE) $$($4) $3 $(TOGETHER:%=-include %) -MMD -MP -x c++ -c /dev/null -o $$@
+endef
+$(eval $(call object_rules,$(B)/obj/test,.f32.o,$(TEST_FLAGS),test_level,  (tests)))
+$(eval $(call object_rules,$(B)/obj/test,.f64.o,$(TEST_FLAGS) -DHEED_DOUBLE,test_level,\
+  (tests in double)))
+$(eval $(call object_rules,$(B)/obj/test,.o,$(TEST_FLAGS),test_level,  (tests)))
+$(eval $(call object_rules,$(B)/obj,.f32.o,,level))
+$(eval $(call object_rules,$(B)/obj,.f64.o,-DHEED_DOUBLE,level,  (double)))
+$(eval $(call object_rules,$(B)/obj,.o,,level))
+$(B)/obj/support.o: $(SUPPORT) $(B)/settings
+	$(call quiet,$(words $(SUPPORT)) sources of lessons/support)mkdir -p $(@D) && \
+	  $(COMPILE) $(LOW_OPT) $(SUPPORT:%=-include %) -MMD -MP -x c++ -c /dev/null -o $@
 
 $(B)/libheed.a: $(LIBRARY)
 $(B)/libheed-test.a: $(TEST_LIBRARY)

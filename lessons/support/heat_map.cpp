@@ -9,16 +9,14 @@
 namespace heed {
 namespace {
 
-constexpr double margin = 20;
-
 void check(const HeatMap& map) {
   size_t cells = map.queries.size() * map.keys.size();
   HEED_CHECK(cells > 0, "[heat map] '", map.title, "' has no cells");
   HEED_CHECK(map.values.size() == cells, "[heat map] '", map.title, "': ", map.queries.size(),
-        " queries x ", map.keys.size(), " keys need ", cells, " values, not ",
-        map.values.size());
+             " queries x ", map.keys.size(), " keys need ", cells, " values, not ",
+             map.values.size());
   HEED_CHECK(map.visible.empty() || map.visible.size() == cells, "[heat map] '", map.title,
-        "': the mask has ", map.visible.size(), " cells, the map ", cells);
+             "': the mask has ", map.visible.size(), " cells, the map ", cells);
   HEED_CHECK(map.greatest > map.least, "[heat map] '", map.title, "': the scale from ",
              map.least, " to ", map.greatest, " is empty");
 }
@@ -179,18 +177,20 @@ std::string as_svg(const std::vector<HeatMap>& maps, const std::string& title, i
   int columns = std::min(across, static_cast<int>(maps.size()));
   int rows = (static_cast<int>(maps.size()) + across - 1) / across;
   constexpr double gap = 28, legend_height = 34, legend_width = 230;
-  double top = title.empty() ? margin : margin + 34;
+  double top = title.empty() ? Svg::margin : Svg::margin + 34;
   double page_width =
       std::max({columns * (width + gap) - gap, legend_width, text_width(title, 16) + 8}) +
-      2 * margin;
-  double page_height = top + rows * (height + gap) + legend_height + margin - 8;
+      2 * Svg::margin;
+  double page_height = top + rows * (height + gap) + legend_height + Svg::margin - 8;
 
   Svg svg(page_width, page_height, title.empty() ? maps[0].title : title);
-  if (!title.empty()) svg.text(margin, margin + 14, title, Anchor::start, 16, "strong");
+  if (!title.empty())
+    svg.text(Svg::margin, Svg::margin + 14, title, Anchor::start, 16, "strong");
   for (size_t i = 0; i < maps.size(); ++i)
-    draw_map(svg, maps[i], layouts[i], margin + double(i % columns) * (width + gap),
+    draw_map(svg, maps[i], layouts[i], Svg::margin + double(i % columns) * (width + gap),
              top + double(i / columns) * (height + gap), least, greatest);
-  draw_legend(svg, margin, page_height - margin - legend_height + 8, least, greatest, hidden);
+  draw_legend(svg, Svg::margin, page_height - Svg::margin - legend_height + 8, least, greatest,
+              hidden);
   return svg.finish();
 }
 

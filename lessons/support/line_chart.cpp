@@ -67,21 +67,21 @@ template <class Draw> void each_stretch(const Series& series, Draw draw) {
 
 std::string class_of(size_t series) { return "s" + std::to_string(series % 7); }
 
-constexpr double page_width = 720, page_height = 420, margin = 20;
+constexpr double page_width = 720, page_height = 420;
 
 // Names beside strokes, in as many rows as they need. Returns the height of the rows.
 double draw_legend(Svg& svg, const LineChart& chart, double top) {
-  double x = margin, y = top;
+  double x = Svg::margin, y = top;
   for (size_t i = 0; i < chart.series.size(); ++i) {
     const std::string& name = chart.series[i].name;
     if (name.empty()) continue;
     double width = 36 + text_width(name, 12) + 18;
-    if (x > margin && x + width > page_width - margin) x = margin, y += 18;
+    if (x > Svg::margin && x + width > page_width - Svg::margin) x = Svg::margin, y += 18;
     svg.path(formatted("M%.1f %.1fh28", x, y + 8), class_of(i));
     svg.text(x + 35, y + 12, name);
     x += width;
   }
-  return x > margin ? y + 18 - top : 0;
+  return x > Svg::margin ? y + 18 - top : 0;
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ double draw_legend(Svg& svg, const LineChart& chart, double top) {
 std::string as_svg(const LineChart& chart) {
   Ranges range(chart);
   Svg svg(page_width, page_height, chart.title);
-  svg.text(margin, 30, chart.title, Anchor::start, 16, "strong");
+  svg.text(Svg::margin, 30, chart.title, Anchor::start, 16, "strong");
   double top = 46 + draw_legend(svg, chart, 42);
   Ticks y_ticks(range.y.least, range.y.greatest, 6),
       x_ticks(range.x.least, range.x.greatest, 9);
@@ -97,8 +97,8 @@ std::string as_svg(const LineChart& chart) {
   double label_width = 0;
   for (int i = 0; i < y_ticks.count; ++i)
     label_width = std::max(label_width, text_width(y_ticks.label(i), 12));
-  double left = margin + 20 + label_width + 8, right = page_width - margin - 8;
-  double bottom = page_height - margin - 40;
+  double left = Svg::margin + 20 + label_width + 8, right = page_width - Svg::margin - 8;
+  double bottom = page_height - Svg::margin - 40;
   auto px = [&](double x) { return left + range.x.place(x) * (right - left); };
   auto py = [&](double y) { return bottom - range.y.place(y) * (bottom - top - 8); };
 
@@ -113,8 +113,8 @@ std::string as_svg(const LineChart& chart) {
     svg.text(x, bottom + 20, x_ticks.label(i), Anchor::middle);
   }
   svg.line(left, bottom, right, bottom, "axis");
-  svg.text((left + right) / 2, page_height - margin, chart.x_label, Anchor::middle);
-  svg.upward_text(margin + 10, (top + bottom) / 2, chart.y_label, Anchor::middle);
+  svg.text((left + right) / 2, page_height - Svg::margin, chart.x_label, Anchor::middle);
+  svg.upward_text(Svg::margin + 10, (top + bottom) / 2, chart.y_label, Anchor::middle);
 
   for (size_t s = 0; s < chart.series.size(); ++s) {
     const Series& series = chart.series[s];

@@ -12,6 +12,8 @@ enum class Anchor { start, middle, end };  // which point of a text its x is
 
 class Svg {
  public:
+  static constexpr double margin = 20;  // to leave free on all sides
+
   Svg(double width, double height, const std::string& title);
 
   // y is the baseline. A class names a colour: "", "strong", "faint", "on-dark", "on-light".

@@ -27,20 +27,20 @@ char32_t decode(std::string_view text, size_t at, size_t& length) {
   return point;
 }
 
-struct Range {
+struct Block {
   char32_t first, last;
 };
 
 // The wide ranges of Unicode's East Asian Width table, rounded to whole blocks.
-constexpr Range wide[] = {{0x1100, 0x115F},   {0x2E80, 0x303E},  {0x3041, 0xA4CF},
+constexpr Block wide[] = {{0x1100, 0x115F},   {0x2E80, 0x303E},  {0x3041, 0xA4CF},
                           {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},  {0xFE30, 0xFE6F},
                           {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F},
                           {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
-constexpr Range zero[] = {{0x0300, 0x036F}, {0x200B, 0x200F}, {0xFE00, 0xFE0F}};
+constexpr Block zero[] = {{0x0300, 0x036F}, {0x200B, 0x200F}, {0xFE00, 0xFE0F}};
 
-template <size_t n> bool in(char32_t point, const Range (&ranges)[n]) {
-  for (const Range& range : ranges)
-    if (point >= range.first && point <= range.last) return true;
+template <size_t n> bool in(char32_t point, const Block (&blocks)[n]) {
+  for (const Block& block : blocks)
+    if (point >= block.first && point <= block.last) return true;
   return false;
 }
 
