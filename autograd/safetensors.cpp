@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <random>
 #include <set>
 #include <sstream>
 #include <system_error>
@@ -240,7 +241,9 @@ void save_safetensors(const std::string& path, const SafeTensors& file) {
       if (file.tensors[i].second.dtype == dtype.name) order.push_back(i);
   const std::string text = header_of(file, order);
   const uint64_t length = text.size();
-  const std::string where = "[save_safetensors] " + path + ": ", part = path + ".part";
+  const std::string where = "[save_safetensors] " + path + ": ";
+  // A random name: another program, or a thread of this one, may be writing the same file.
+  const std::string part = path + "." + std::to_string(std::random_device()()) + ".part";
   HEED_CHECK(length <= max_header, where, "a header of ", length,
         " bytes, above the format's limit of ", max_header);
 

@@ -33,8 +33,8 @@ struct SafeTensors {
 SafeTensors load_safetensors(const std::string& path);
 
 // Writes I64 first, then F64, then F32, so that every number is aligned; within one type the
-// order stays as given. The file appears whole or not at all: `path`.part is written and then
-// renamed.
+// order stays as given. The file appears whole or not at all: `path`.(a random number).part
+// is written and then renamed.
 void save_safetensors(const std::string& path, const SafeTensors& file);
 
 }  // namespace heed

@@ -257,6 +257,16 @@ TEST_CASE("safetensors: paths that cannot be read or written") {
   CHECK(scratch.entries() == 1);
 }
 
+TEST_CASE("safetensors: two programs that save under one name do not write into one file") {
+  Scratch scratch;
+  const std::string path = scratch.file("w"), others = path + ".part";
+  write_all(others, "another program is writing here");
+  save_safetensors(path, {});
+  CHECK(read_all(others) == "another program is writing here");
+  CHECK(load_safetensors(path).tensors.empty());
+  CHECK(scratch.entries() == 2);
+}
+
 TEST_CASE("safetensors: what could not be read back is not written") {
   Scratch scratch;
   const std::string path = scratch.file("kept");

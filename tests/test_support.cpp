@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <cstdio>
+#include <fstream>
 #include "lessons/support/checks.h"
 #include "lessons/support/files.h"
 #include "lessons/support/hash.h"
@@ -275,6 +276,12 @@ TEST_CASE("files: whole or not at all, and the error names the path") {
   fs::create_directory(directory / "taken");
   CHECK_THROWS_AS(write_file(directory / "taken", "x"), Error);  // a directory stands there
   CHECK(std::distance(fs::directory_iterator(directory.path), {}) == 2);
+  for (const char* others : {"b.unfinished", ".writable"}) {  // another program's
+    std::ofstream(directory / others) << "mine";
+    write_file(directory / "b", "x");
+    make_writable_directory(directory.path);
+    CHECK(read_file(directory / others) == "mine");
+  }
   make_writable_directory(directory / "x/y");
   CHECK(fs::is_directory(directory / "x/y"));
   CHECK(fs::is_empty(directory / "x/y"));

@@ -1,4 +1,5 @@
 #include "lessons/support/files.h"
+#include <unistd.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -11,7 +12,7 @@ namespace heed {
 namespace fs = std::filesystem;
 
 void write_file(const std::string& path, const std::string& text) {
-  std::string unfinished = path + ".unfinished";
+  std::string unfinished = path + "." + std::to_string(getpid()) + ".unfinished";
   std::FILE* file = std::fopen(unfinished.c_str(), "wb");
   HEED_CHECK(file, "cannot write ", path, ": ", std::strerror(errno));
   bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
@@ -35,8 +36,8 @@ void make_writable_directory(const std::string& path) {
   fs::create_directories(path, error);
   HEED_CHECK(!error && fs::is_directory(path, error), "cannot make the directory ", path, ": ",
         error ? error.message() : "a file of that name is there");
-  std::string probe = path + "/.writable";
-  std::FILE* file = std::fopen(probe.c_str(), "wb");
+  std::string probe = path + "/." + std::to_string(getpid()) + ".writable";
+  std::FILE* file = std::fopen(probe.c_str(), "wbx");  // x: no file that is there already
   HEED_CHECK(file, "cannot write in the directory ", path, ": ", std::strerror(errno));
   std::fclose(file);
   std::remove(probe.c_str());

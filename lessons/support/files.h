@@ -5,8 +5,9 @@
 
 namespace heed {
 
-// Writes a whole file: to a name of its own beside `path`, then renamed. Whoever looks at
-// `path` sees the old file or the new one, never half of it.
+// Writes a whole file: to a name of this process's own beside `path`, then renamed. Whoever
+// looks at `path` sees the old file or the new one, never half of it, even if several programs
+// write it at once.
 void write_file(const std::string& path, const std::string& text);
 
 std::string read_file(const std::string& path);
