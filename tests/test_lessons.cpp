@@ -125,6 +125,10 @@ TEST_CASE("lessons: --help names the options") {
     CHECK(result.status == 0);
     for (const char* option : {"--seed", "--threads", "--out", "--help"})
       CHECK(result.out.find(option) != std::string::npos);
+    if (!fs::exists("/dev/full")) continue;  // a full disk that Linux has
+    result = run(lesson.program + " --help >/dev/full");
+    CHECK(result.status == 1);
+    CHECK(result.err == "error: cannot write the output\n");
   }
 }
 

@@ -197,9 +197,12 @@ std::string Options::help() const {
 int run_lesson(int argc, char** argv, Options& options, const std::function<int()>& lesson) {
   int status = 1;
   try {
-    if (!options.parse(argc, argv)) return 0;
-    set_num_threads(options.common.threads);
-    status = lesson();
+    if (options.parse(argc, argv)) {
+      set_num_threads(options.common.threads);
+      status = lesson();
+    } else {
+      status = 0;
+    }
   } catch (const UsageError& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;
