@@ -217,6 +217,7 @@ static Tensor power(const Tensor& x, double p) {
 
 Tensor pow(const Tensor& x, double p) {
   check_defined("pow", x);
+  HEED_CHECK(std::isfinite(p), "[pow] the exponent is ", p, ", which is not finite");
   return record("pow", power(x.detach(), p), inputs(x), saved(x),
                 [p](const Tensor& g, GradOf dx, const Tensor& x) {
                   dx += p == 0 ? zeros(x.shape()) : g * (power(x, p - 1) * p);  // not 0 * 1/0

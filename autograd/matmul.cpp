@@ -67,7 +67,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() > 2 && b.dim() == 2) {  // one tall product, whose gradients are one chain each
     Shape shape = a.shape();
     shape[a.dim() - 1] = b.shape()[1];
-    return matmul(a.reshape({a.numel() / std::max<int64_t>(k, 1), k}), b).view(shape);
+    return matmul(a.reshape({numel(shape.without(a.dim() - 1)), k}), b).view(shape);
   }
   return record("matmul", product(a, b), inputs(a, b),
                 saved(b.requires_grad() ? a : nothing, a.requires_grad() ? b : nothing),

@@ -48,7 +48,8 @@ static Shape resolve(const char* op, const Tensor& x, Shape shape) {
   int unknown = -1;
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] != -1) {
-      known *= shape[i];
+      HEED_CHECK(!__builtin_mul_overflow(known, shape[i], &known), "[", op, "] ", x.shape(),
+                 " to ", shape, ", which is too large");
       continue;
     }
     HEED_CHECK(unknown < 0, "[", op, "] ", shape, " has more than one -1");
@@ -127,6 +128,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
           " is possible only as -1, for a size that is there already");
   }
   Strides strides = broadcast_strides("expand", shape_, strides_, shape);
+  heed::numel(shape);  // throws if it is too large
   return record("expand", with(shape, strides, offset_), inputs(*this), saved(),
                 [](const Tensor& g, GradOf dx) { dx += g; });  // summed back on arrival
 }

@@ -69,6 +69,14 @@ inline std::ostream& operator<<(std::ostream& out, const Shape& shape) {
   return out << ')';
 }
 
+// Strides of an empty tensor multiply its other sizes. Error: a product of more than 2^58.
+[[gnu::noinline]] inline void check_empty(const Shape& shape) {
+  int64_t n = 1;
+  for (int64_t size : shape)
+    HEED_CHECK(size == 0 || (!__builtin_mul_overflow(n, size, &n) && n <= int64_t(1) << 58),
+               "[shape] ", shape, " is too large");
+}
+
 // How many numbers a tensor of this shape has. Error: a negative size, or more than 2^58.
 inline int64_t numel(const Shape& shape) {
   int64_t n = 1;
@@ -77,6 +85,8 @@ inline int64_t numel(const Shape& shape) {
     HEED_CHECK(!__builtin_mul_overflow(n, size, &n) && n <= int64_t(1) << 58, "[shape] ", shape,
           " is too large");
   }
+  if (n == 0) [[unlikely]]
+    check_empty(shape);
   return n;
 }
 

@@ -11,7 +11,11 @@ inline namespace HEED_PRECISION {
 
 Ref<Storage> Storage::make(int64_t count) {
   size_t bytes = sizeof(Storage) + size_t(count) * sizeof(Scalar);
-  auto* storage = new (pool_take(bytes)) Storage;
+  void* block = nullptr;
+  try {
+    block = pool_take(bytes);
+  } catch (const std::bad_alloc&) { fail("[memory] there is none for ", count, " numbers"); }
+  auto* storage = new (block) Storage;
   storage->bytes = bytes;
 #ifdef HEED_TEST  // whoever reads a number that was never written is found out
   std::fill_n(storage->data(), count, Scalar(NAN));
@@ -73,8 +77,9 @@ void Tensor::check_may_change(const char* op) const {
         " takes part in a graph, and a change in place would falsify its gradients\n",
         "  put `NoGrad guard;` before it, or compute a new tensor instead");
   for (int d = 0; d < dim(); ++d)
-    HEED_CHECK(shape_[d] <= 1 || strides_[d] != 0, "[", op, "] in this tensor of shape ",
-               shape_, " expand() lets several places share one number\n  clone() it first");
+    HEED_CHECK(shape_[d] <= 1 || strides_[d] != 0 || numel() == 0, "[", op,
+               "] in this tensor of shape ", shape_,
+               " expand() lets several places share one number\n  clone() it first");
 }
 
 // The numbers of `source`, repeated to y's shape; a copy if they lie in y's own storage.
@@ -151,6 +156,8 @@ Tensor arange(double start, double end, double step) {
   HEED_CHECK(step != 0 && (end - start) / step >= 0, "[arange] from ", start, " to ", end,
         " is never reached in steps of ", step);
   double steps = (end - start) / step;
+  HEED_CHECK(steps <= 0x1p58, "[arange] from ", start, " to ", end, " in steps of ", step,
+             " are too many numbers");
   int64_t n = int64_t(steps);
   if (double(n) < steps) ++n;
   Tensor y = empty({n});

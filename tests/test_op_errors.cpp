@@ -151,6 +151,7 @@ TEST_CASE("op errors: views") {
   expect_error([&] { x.view({-1, 5}); }, {"[view]", "(4, 3)", "(-1, 5)", "12", "5"});
   expect_error([&] { x.view({-1, -1}); }, {"[view]", "(-1, -1)", "more than one -1"});
   expect_error([&] { x.view({-2, -6}); }, {"(-2, -6)", "negative"});
+  expect_error([&] { x.view({1LL << 32, 1LL << 32, -1}); }, {"[view]", "too large"});
   expect_error([&] { x.transpose(0, 1).view({12}); },
                {"[view]", "(3, 4)", "(12)", "strides (1, 3)", "contiguous()"});
   expect_error([&] { x.reshape({5}); }, {"[reshape]", "(4, 3)", "(5)"});
@@ -162,6 +163,7 @@ TEST_CASE("op errors: views") {
   expect_error([&] { x.expand({3}); }, {"[expand]", "(4, 3)", "(3)"});
   expect_error([&] { x.expand({-1, 4, 3}); }, {"[expand]", "(4, 3)", "(-1, 4, 3)"});
   expect_error([&] { ones({1}).expand({-2}); }, {"[expand]", "(1)", "(-2)"});
+  expect_error([&] { ones({1}).expand({1LL << 40, 1LL << 40}); }, {"too large"});
   expect_error([&] { x.narrow(0, 3, 2); }, {"[narrow]", "dimension 0", "(4, 3)"});
   expect_error([&] { x.narrow(1, -1, 1); }, {"[narrow]", "-1", "(4, 3)"});
   expect_error([&] { x.narrow(1, 0, -1); }, {"[narrow]", "-1", "(4, 3)"});

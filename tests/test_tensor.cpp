@@ -49,6 +49,7 @@ TEST_CASE("tensor: shape, strides, size") {
   expect_error([&] { x.size(3); }, {"[size]", "dimension 3", "3 dimensions"});
   expect_error([] { zeros({2, -1}); }, {"[shape]", "(2, -1)", "negative"});
   expect_error([] { zeros({1 << 30, 1 << 30}); }, {"[shape]", "too large"});
+  expect_error([] { zeros({0, 1LL << 40, 1LL << 40}); }, {"[shape]", "too large"});  // strides
   expect_error([] { zeros({1, 1, 1, 1, 1, 1, 1}); }, {"[shape]", "7 dimensions", "6"});
   CHECK_NOTHROW(expect_shape(x, {2, 3, 4}));
   expect_error([&] { expect_shape(x, {2, 3}); }, {"[expect_shape]", "(2, 3)", "(2, 3, 4)"});
@@ -159,6 +160,11 @@ TEST_CASE("tensor: factories") {
   expect_error([] { arange(0, 5, -1); }, {"[arange]", "0 to 5", "-1"});
   expect_error([] { arange(0, 5, 0); }, {"[arange]", "0 to 5", "steps of 0"});
   expect_error([] { eye(-1); }, {"(-1, -1)", "negative"});
+  for (double end : {1e300, 9.3e18, double(INF)})
+    expect_error([&] { arange(end); }, {"[arange]", "too many"});
+#ifndef HEED_NO_POOL  // sanitizers end the program at such a request
+  expect_error([] { zeros({1LL << 50}); }, {"[memory]", "1125899906842624 numbers"});
+#endif
 }
 
 TEST_CASE("tensor: random factories draw from the default generator, in order") {
@@ -201,6 +207,13 @@ TEST_CASE("tensor: empty tensors go through") {
   CHECK(index_select(ones({4, 3}), std::vector<int>{}).shape() == Shape{0, 3});
   CHECK(none.view({3, 0}).shape() == Shape{3, 0});
   CHECK(none.expand({2, 0, 3}).shape() == Shape{2, 0, 3});
+  CHECK(matmul(ones({2, 3, 0}), ones({0, 4})).to_vector() == Numbers(24, 0));
+
+  Tensor y = ones({2, 0}).requires_grad_();  // its strides are 0, but nothing repeats
+  CHECK(cat({y, y}, 1).shape() == Shape{2, 0});
+  sum(y.narrow(1, 0, 0)).backward();
+  CHECK(y.grad().shape() == Shape{2, 0});
+  CHECK(zeros({2, 0}).fill_(1).numel() == 0);
 
   Tensor x = ones({0, 3}).requires_grad_(), w = ones({2, 3}).requires_grad_();
   sum(relu(linear(x, w)) * 2).backward();
@@ -249,6 +262,8 @@ TEST_CASE("tensor: pow at its edges") {
   same(0.5, {nan, 0, INF, nan, nan});
   same(1.5, {nan, 0, INF, INF, nan});
   same(-1.5, {nan, INF, 0, 0, nan});
+  for (double p : {double(INF), -double(INF), double(nan)})
+    expect_error([&] { pow(zeros({1}), p); }, {"[pow]", "exponent"});
 }
 
 TEST_CASE("tensor: gradients at edges are PyTorch's") {
