@@ -29,7 +29,10 @@ double difference(const Function& f, const std::vector<Tensor>& inputs, Tensor x
   } put_back{x.mutable_data()[i]};
   auto L = [&](double move) {
     x.mutable_data()[i] = Scalar(put_back.before + move);
-    std::vector<Scalar> y = call(f, inputs).to_vector();
+    Tensor result = call(f, inputs);
+    HEED_CHECK(result.shape() == c.shape(), "[gradcheck] the function gives shape ",
+               result.shape(), " after ", c.shape(), ": it must be the same at every call");
+    std::vector<Scalar> y = result.to_vector();
     double sum = 0;
     for (size_t k = 0; k < y.size(); ++k) sum += double(c.data()[k]) * double(y[k]);
     return sum;
@@ -51,13 +54,17 @@ double gradcheck(const std::string& name, const Function& f, const std::vector<T
   HEED_CHECK(sizeof(Scalar) == 8, "[gradcheck] ", name,
              ": differences of floats are too coarse to "
              "judge a derivative\n  compile with -DHEED_DOUBLE (pkg-config heed-double)");
+  HEED_CHECK(!inputs.empty(), "[gradcheck] ", name, ": no argument to check");
+  int64_t numbers = 0;
   for (size_t k = 0; k < inputs.size(); ++k)
     HEED_CHECK(inputs[k].is_leaf() && inputs[k].requires_grad() && inputs[k].is_contiguous(),
           "[gradcheck] ", name, ": argument ", k, " must be a row-major leaf with",
           " requires_grad_(); make views inside the function");
 
-  for (const Tensor& x : inputs) x.zero_grad();
+  for (const Tensor& x : inputs) x.zero_grad(), numbers += x.numel();
   Tensor y = call(f, inputs), c = empty(y.shape());
+  HEED_CHECK(numbers > 0 && y.numel() > 0, "[gradcheck] ", name, ": nothing to compare: the",
+             " arguments have ", numbers, " numbers, the result ", y.numel());
   Generator(1).uniform(c.mutable_data(), c.numel(), 0.5, 1.5);
   for (int64_t i = 1; i < c.numel(); i += 2) c.mutable_data()[i] *= -1;
   y.backward(c);

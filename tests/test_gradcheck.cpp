@@ -186,6 +186,14 @@ TEST_CASE("gradcheck: what it does not take" * doctest::skip(FLOAT)) {
   expect_error([&] { gradcheck("f", twice, {plain}); }, {"argument 0", "requires_grad_()"});
   expect_error([&] { gradcheck("f", twice, {x, x * 2}); }, {"argument 1", "leaf"});
   expect_error([&] { gradcheck("f", twice, {Tensor()}); }, {"argument 0"});
+  // where nothing is compared, nothing is checked
+  expect_error([&] { gradcheck("f", [&](auto&) { return x * 2; }, {}); }, {"f: no argument"});
+  expect_error([&] { gradcheck("f", twice, {input({2, 0})}); }, {"f: nothing to compare"});
+  auto nothing = [](auto& in) { return in[0].narrow(0, 0, 0); };
+  expect_error([&] { gradcheck("f", nothing, {x}); }, {"f: nothing to compare"});
+  int calls = 0;
+  auto growing = [&](auto& in) { return in[0].expand({++calls, 2, 3}); };
+  expect_error([&] { gradcheck("f", growing, {x}); }, {"(2, 2, 3)", "(1, 2, 3)"});
   Tensor view = plain.transpose(0, 1);
   view.requires_grad_();
   expect_error([&] { gradcheck("f", twice, {view}); }, {"argument 0", "row-major", "inside"});
