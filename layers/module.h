@@ -179,6 +179,7 @@ class Module {
 
 // n independent copies: equal weights, which training then moves apart.
 template <class Layer> std::vector<Layer> clones(const Layer& layer, int n) {
+  HEED_CHECK(n >= 0, "[clones] ", n, " copies of a layer");
   return std::vector<Layer>(size_t(n), layer);
 }
 

@@ -21,8 +21,8 @@ class AnyLayer {
   }
   AnyLayer& operator=(AnyLayer&&) noexcept = default;
 
-  Tensor operator()(const Tensor& x) { return held_->forward(x); }
-  Module& module() { return held_->module(); }
+  Tensor operator()(const Tensor& x) { return content().forward(x); }
+  Module& module() { return content().module(); }
 
  private:
   struct Holder {
@@ -45,6 +45,11 @@ class AnyLayer {
     Tensor forward(const Tensor& x) override { return layer(x); }
     Module& module() override { return layer; }
   };
+  Holder& content() const {
+    HEED_CHECK(held_, "[AnyLayer] there is no layer in this box: it was moved from");
+    return *held_;
+  }
+
   std::unique_ptr<Holder> held_;
 };
 

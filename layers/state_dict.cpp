@@ -108,6 +108,8 @@ StateDict load(const std::string& path) {
       state.counters.emplace_back(name, count);
       continue;
     }
+    HEED_CHECK(entry.shape.size() <= Shape::MAX_RANK, "[load] ", path, ": ", name, " has ",
+               entry.shape.size(), " dimensions; at most ", Shape::MAX_RANK, " are possible");
     Tensor tensor = empty(Shape(std::span<const int64_t>(entry.shape)));
     if (entry.dtype == "F64") {
       read_numbers<double>(entry, tensor);

@@ -322,6 +322,9 @@ TEST_CASE("module: what was moved from may be copied, assigned to and destroyed"
   AnyLayer nothing = box;
   nothing = full;
   CHECK(nothing.module().parameter_count() == 6);
+  CHECK(has(message_of([&] { box(ones({1, 2})); }), "moved from"));
+  CHECK(has(message_of([&] { box.module(); }), "moved from"));
+  CHECK(has(message_of([&] { clones(taken, -1); }), "[clones] -1"));
 }
 
 // ---- states
@@ -406,6 +409,10 @@ TEST_CASE("module: a file with what no state has is refused") {
   std::string text = message_of([&] { load(path); });
   CHECK(has(text, "labels"));
   CHECK(has(text, path));
+  file.tensors = {{"deep", {"F32", {1, 1, 1, 1, 1, 1, 1}, std::vector<std::byte>(4)}}};
+  save_safetensors(path, file);
+  text = message_of([&] { load(path); });
+  for (const char* part : {"deep", "7 dimensions", path.c_str()}) CHECK(has(text, part));
   CHECK(has(message_of([&] { load(directory / "missing"); }), "missing"));
 }
 
