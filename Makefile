@@ -132,7 +132,7 @@ lesson_objects = $(B)/obj/lessons/$1/main.o \
   $(patsubst %.cpp,$(B)/obj/%.f64.o,$(wildcard lessons/$1/*_double.cpp))
 define lesson
 $(B)/lesson-$1: $(call lesson_objects,$2) $(SUPPORT_OBJECTS) $(B)/libheed.a
-	$$(call quiet,$$@)$(LINK) $$^ -o $$@
+	$$(call quiet,$$@)$(LINK) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
 lesson-$1: $(B)/lesson-$1
 	@$$< $$(ARGS)
 .PHONY: lesson-$1
@@ -148,13 +148,13 @@ $(B)/tests-double: $(MAIN) $(TESTS_F64)
 one_test = $(MAIN) $(B)/obj/test/tests/test_%.$1.o $(SUPPORT_OBJECTS)
 $(PLAIN_TESTS:tests/test_%.cpp=$(B)/tests-%-float): $(B)/tests-%-float: $(call one_test,f32) \
   $(PLAIN:%.cpp=$(B)/obj/test/%.o)
-	$(call quiet,$@)$(LINK) $^ -o $@
+	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
 $(B)/tests-%-float: $(call one_test,f32) $(B)/libheed-test.a
-	$(call quiet,$@)$(LINK) $^ -o $@
+	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
 $(B)/tests-%-double: $(call one_test,f64) $(B)/libheed-test.a
-	$(call quiet,$@)$(LINK) $^ -o $@
+	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
 $(B)/tests-float $(B)/tests-double: $(SUPPORT_OBJECTS) $(B)/libheed-test.a
-	$(call quiet,$@)$(LINK) $^ -o $@
+	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 ifeq ($(T),)
 TEST_PROGRAMS := $(B)/tests-float $(B)/tests-double
