@@ -79,10 +79,9 @@ template <class V, int NV> void strip(const Block& block, int64_t j, int64_t wid
           bytes(ZEROS), 0, 0, reinterpret_cast<char*>(x.c + j * x.cc), x.rc * S, last * S};
   if (block.b_panels) {
     Scalar* panel = block.b_panels + j * x.k;
-    if (block.pack_b) pack_strip<V, NV>(x.k, x.b + j * x.cb, x.rb, x.cb, last, panel);
+    if (block.pack_b) pack(x.k, width, x.b + j * x.cb, x.rb, x.cb, panel);
     t.b = bytes(panel);
-    t.rb = NV * sizeof(V);
-    t.last_b = (NV - 1) * sizeof(V);
+    t.rb = width * S;
   }
   if (!block.first) {
     t.from = t.c;
@@ -170,7 +169,7 @@ bool fit_first_cache(int64_t count, int64_t stride) {
 void pack_block_of_a(const Product& x, Scalar* to) {
   for (int64_t i = 0; i < x.m; i += PANEL) {
     const int64_t rows = std::min(PANEL, x.m - i);
-    pack(x.k, rows, x.a + i * x.ra, x.ca, x.ra, to + i * x.k, rows);
+    pack(x.k, rows, x.a + i * x.ra, x.ca, x.ra, to + i * x.k);
   }
 }
 
@@ -185,7 +184,7 @@ void multiply(const Product& x) {
     const int64_t n = std::min(NC, x.n - j);
     for (int64_t p = 0; p < x.k; p += kc) {
       const int64_t k = std::min(kc, x.k - p);
-      Scalar* b_panels = pack_b ? scratch_b.at_least(k * (n + 6 * VECTOR_BYTES)) : nullptr;
+      Scalar* b_panels = pack_b ? scratch_b.at_least(k * n) : nullptr;
       for (int64_t i = 0; i < x.m; i += MC) {
         const int64_t m = std::min(MC, x.m - i);
         const Product part{m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca,

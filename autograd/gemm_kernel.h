@@ -154,16 +154,26 @@ ALWAYS_INLINE void transpose(Vec<float, 16> (&r)[4]) {
   r[0] = s;
 }
 
-// to[p * row + w] = from[p * sp + w * sw] for p < k, w < width: a panel, which is read from
-// start to end as p runs. Tails start early and overlap, like those of tiles.
+// `width` numbers from each of k rows, `sp` apart, one row after the other. Here and below, a
+// tail starts early and overlaps what is before it, like those of tiles.
+template <class V>
+void copy_rows(int64_t k, int64_t width, const Scalar* from, int64_t sp, Scalar* to) {
+  constexpr int64_t W = simd::LANES<V>;
+  for (; k > 0; --k, from += sp, to += width) {
+    for (int64_t w = 0; w + W < width; w += W) simd::store(to + w, simd::load<V>(from + w));
+    simd::store(to + width - W, simd::load<V>(from + width - W));
+  }
+}
+
+// A panel, to be read from start to end as p runs: to[p * width + w] = from[p * sp + w * sw]
+// for p < k, w < width.
 inline void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64_t sw,
-                 Scalar* to, int64_t row) {
-  if (sw == 1 && width >= Q) {
-    for (int64_t p = 0; p < k; ++p, from += sp, to += row) {
-      for (int64_t w = 0; w + Q < width; w += Q)
-        simd::store(to + w, simd::load<Quad>(from + w));
-      simd::store(to + width - Q, simd::load<Quad>(from + width - Q));
-    }
+                 Scalar* to) {
+  using Full = Vec<Scalar>;
+  if (sw == 1 && width >= simd::LANES<Full>) {
+    copy_rows<Full>(k, width, from, sp, to);
+  } else if (sw == 1 && width >= Q) {
+    copy_rows<Quad>(k, width, from, sp, to);
   } else if (sp == 1 && width >= Q && k >= Q) {
     for (int64_t at = 0; at < width; at += Q) {
       const int64_t w = std::min(at, width - Q);
@@ -171,31 +181,14 @@ inline void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64
         Quad square[Q];
         for (int i = 0; i < Q; ++i) square[i] = simd::load<Quad>(from + (w + i) * sw + p);
         transpose(square);
-        for (int i = 0; i < Q; ++i) simd::store(to + (p + i) * row + w, square[i]);
+        for (int i = 0; i < Q; ++i) simd::store(to + (p + i) * width + w, square[i]);
       };
       for (int64_t p = 0; p + Q < k; p += Q) turn(p);
       turn(k - Q);
     }
   } else {
     for (int64_t p = 0; p < k; ++p)
-      for (int64_t w = 0; w < width; ++w) to[p * row + w] = from[p * sp + w * sw];
-  }
-}
-
-// A strip of B, NV vectors wide, of which the last starts at column `last`.
-template <class V, int NV>
-void pack_strip(int64_t k, const Scalar* b, int64_t rb, int64_t cb, int64_t last, Scalar* to) {
-  constexpr int W = simd::LANES<V>, ROW = NV * W;
-  if (cb == 1) {
-    for (int64_t p = 0; p < k; ++p, b += rb, to += ROW) {
-      for (int v = 0; v < NV - 1; ++v) simd::store(to + v * W, simd::load<V>(b + v * W));
-      simd::store(to + ROW - W, simd::load<V>(b + last));
-    }
-  } else if (last == ROW - W) {
-    pack(k, ROW, b, rb, cb, to, ROW);
-  } else {
-    pack(k, ROW - W, b, rb, cb, to, ROW);
-    pack(k, W, b + last * cb, rb, cb, to + ROW - W, ROW);
+      for (int64_t w = 0; w < width; ++w) to[p * width + w] = from[p * sp + w * sw];
   }
 }
 
