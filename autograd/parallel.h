@@ -27,7 +27,7 @@ void run_parallel(int64_t n, int64_t grain, RangeBody call, void* body);
 // ranges are done; if bodies threw, the exception of the lowest range is thrown on.
 template <class F> void parallel_for(int64_t n, int64_t grain, F&& body) {
   if (n <= 0) return;
-  if (n < 2 * grain) {
+  if (n / 2 < grain) {
     body(int64_t(0), n);
     return;
   }

@@ -44,7 +44,7 @@ void check_fits(const char* op, const StateDict& given, const StateDict& wanted)
 }
 
 // ---- several states in one
-void StateDict::add(const std::string& prefix, const StateDict& other) {
+void StateDict::add(const std::string& prefix, StateDict other) {
   auto append = [&](auto& to, auto& from) {
     for (auto& [name, value] : from) {
       std::string key = prefix + "." + name;
@@ -75,7 +75,7 @@ template <class T> static SafeTensor entry(const char* dtype, const Shape& shape
                                            const T* numbers, int64_t count) {
   SafeTensor result{dtype, {shape.begin(), shape.end()}, {}};
   result.bytes.resize(size_t(count) * sizeof(T));
-  std::memcpy(result.bytes.data(), numbers, result.bytes.size());
+  if (count > 0) std::memcpy(result.bytes.data(), numbers, result.bytes.size());
   return result;
 }
 
@@ -93,7 +93,7 @@ void save(const std::string& path, const StateDict& state) {
 
 template <class T> static void read_numbers(const SafeTensor& from, Tensor& to) {
   std::vector<T> numbers(from.bytes.size() / sizeof(T));
-  std::memcpy(numbers.data(), from.bytes.data(), from.bytes.size());
+  if (!numbers.empty()) std::memcpy(numbers.data(), from.bytes.data(), from.bytes.size());
   std::copy(numbers.begin(), numbers.end(), to.mutable_data());
 }
 

@@ -16,7 +16,7 @@ struct StateDict {
   // Takes in another state, with "prefix." before its names; part() gives it back. So a model
   // and its optimizer go into one file. Errors: a name that is there already; nothing to give
   // back.
-  void add(const std::string& prefix, const StateDict& other);
+  void add(const std::string& prefix, StateDict other);
   StateDict part(const std::string& prefix) const;
 };
 

@@ -381,6 +381,8 @@ TEST_CASE("module: a file holds a state, bit for bit") {
     bool counter = name == "calls" || name.ends_with("num_batches_tracked");
     CHECK(entry.dtype == (counter ? "I64" : sizeof(Scalar) == 8 ? "F64" : "F32"));
   }
+  save(path, {{{"none", zeros({0, 3})}}, {}});
+  CHECK(load(path).tensors.at(0).second.shape() == Shape{0, 3});
 }
 
 TEST_CASE("module: a file in the other precision is converted") {
@@ -428,6 +430,9 @@ TEST_CASE("module: several states travel in one file, each under a prefix") {
   both.add("norm", b.state_dict());
   save(path, both);
   StateDict read = load(path);
+  read.add("copy", read);  // into itself
+  CHECK(read.part("copy").tensors.size() * 2 == read.tensors.size());
+  CHECK(same(tensor_of(read, "copy.encoder.weight"), a.weight));
   c.load_state_dict(read.part("encoder"));
   d.load_state_dict(read.part("norm"));
   CHECK(same_state(a, c));
