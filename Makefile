@@ -63,7 +63,7 @@ $(error two sources of the library have one name, and ar would keep one of them:
 endif
 SUPPORT := $(wildcard lessons/support/*.cpp)
 # For most sources the work is in reading the same headers, so they are compiled as one: that
-# halves the whole build. Clang compiles each alone, and so sees whether it includes what it uses.
+# halves the whole build. Clang compiles each alone, which shows whether it includes what it uses.
 TOGETHER := $(if $(findstring clang,$(COMPILER)),,$(filter-out $(KERNELS),$(TYPED)))
 ALONE := $(filter-out $(TOGETHER),$(TYPED))
 LESSONS := $(notdir $(patsubst %/main.cpp,%,$(wildcard lessons/[0-9][0-9]_*/main.cpp)))
@@ -77,7 +77,7 @@ PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_
                  tests/test_build.cpp tests/test_safetensors.cpp tests/test_random.cpp \
                  tests/test_exact_math.cpp tests/test_simd.cpp tests/test_parallel.cpp,$(TESTS))
 
-# ---- Objects: build/obj/autograd/gemm.f32.o, gemm.f64.o, pool.o; those of the tests in obj/test
+# ---- Objects: build/obj/autograd/gemm.f32.o, gemm.f64.o, pool.o; the tests' in build/obj/test
 typed_objects = $(if $(TOGETHER),$1/together.$2.o) $(ALONE:%.cpp=$1/%.$2.o)
 objects = $(call typed_objects,$1,f32) $(call typed_objects,$1,f64) $(PLAIN:%.cpp=$1/%.o)
 LIBRARY := $(call objects,$(B)/obj)
@@ -88,7 +88,7 @@ TESTS_F64 := $(patsubst %.cpp,$(B)/obj/test/%.f64.o,$(filter-out $(PLAIN_TESTS),
 MAIN := $(B)/obj/test/tests/main.o
 
 all: $(B)/libheed.a $(PROGRAMS)
-.PHONY: all run test mutants bench results readme expected install clean help FORCE
+.PHONY: all run test mutants bits exhaustive bench results readme expected install clean help
 
 # One short line a command; V=1 shows the command itself.
 quiet = $(if $(V),,@echo '  $1' &&)
@@ -98,10 +98,11 @@ test_level = $(if $(filter $(KERNELS),$<),$(OPT),$(LOW_OPT))
 # Rewritten only when a setting or the compiler changes; every object depends on it.
 SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(LOW_OPT) $(TEST_FLAGS) $(KERNELS) $(COLD) \
             $(TOGETHER) $(SUPPORT)
+.PHONY: FORCE
 $(B)/settings: FORCE
 	@mkdir -p $(@D); echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' > $@
 
-# $1: directory, $2: what the names of the objects end in, $3: flags, $4: variable with the level,
+# $1: directory, $2: the end of the objects' names, $3: flags, $4: variable with the level,
 # $5: what to say
 define object_rules
 $1/%$2: %.cpp $(B)/settings
@@ -187,6 +188,14 @@ test: $(TEST_PROGRAMS) $(if $(filter-out lessons build,$(T)),,all)
 mutants:
 	@tests/mutants $(ARGS)
 
+# Minutes each: one hash of the weights from every build, and every float through exp, log, ...
+bits:
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; tests/same_bits $(ARGS)
+exhaustive: $(B)/exhaustive_simd
+	@$<
+$(B)/exhaustive_simd: $(B)/obj/tests/exhaustive_simd.f32.o $(B)/libheed.a
+	$(call quiet,$@)$(LINK) $^ -o $@
+
 bench: all $(BENCHES)
 	@HEED_BUILD='$(B)' tests/bench/run $(ARGS)
 $(B)/bench/%: tests/bench/%.cpp $(B)/settings $(B)/libheed.a
@@ -227,6 +236,8 @@ help:
 	  'make lesson-NN    build and run one ($(NUMBERS:%=lesson-%)); ARGS="--seed 1"' \
 	  'make test         build and run all tests; T=gru runs those of tests/test_gru.cpp' \
 	  'make mutants      plant errors in the code, one by one; a test must catch each' \
+	  'make bits         compare the weights of some twenty builds, which must be the same' \
+	  'make exhaustive   check exp, log, tanh, sigmoid for all 2^32 floats' \
 	  'make bench        measure the bars of performance on this machine' \
 	  'make results      repeat the long runs that the texts quote' \
 	  'make readme       copy the marked code into the READMEs' \
@@ -242,5 +253,6 @@ help:
 	  '' \
 	  'This variant is built in $(B)/.'
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(TEST_LIBRARY) $(SUPPORT_OBJECTS) $(MAIN) $(TESTS_F32) \
-  $(TESTS_F64) $(foreach name,$(LESSONS),$(call lesson_objects,$(name)))) $(BENCHES:%=%.d)
+-include $(patsubst %.o,%.d,$(LIBRARY) $(TEST_LIBRARY) $(SUPPORT_OBJECTS) $(MAIN) \
+  $(TESTS_F32) $(TESTS_F64) $(B)/obj/tests/exhaustive_simd.f32.o \
+  $(foreach name,$(LESSONS),$(call lesson_objects,$(name)))) $(BENCHES:%=%.d)
