@@ -96,6 +96,17 @@ TEST_CASE("graph memory: saved tensors, gradients and steps die as backward() pa
   }
 }
 
+TEST_CASE("graph memory: a result that is held does not hold what its step has read") {
+  Tensor x = leaf({1, 2}), k = tensor({3, 4});
+  Ref<Storage> constant = k.storage();
+  Tensor product = x * k, y = sum(product);
+  k = Tensor();
+  CHECK_FALSE(constant.unique());
+  y.backward();
+  CHECK(constant.unique());
+  CHECK(grad(x) == Numbers{3, 4});
+}
+
 TEST_CASE("graph memory: a million operations, forward, backward and freed") {
   constexpr int N = 1000000;
   Tensor x = scalar(1).requires_grad_(), y = x;

@@ -105,6 +105,17 @@ bool balanced(const std::string& svg) {
   return open.empty();
 }
 
+// The place of the element that holds these words: the last x= or y= before them.
+double place_of(const std::string& svg, const std::string& words, const char* axis) {
+  size_t at = svg.find(words);
+  REQUIRE(at != std::string::npos);
+  size_t begin = svg.rfind(axis, at);
+  REQUIRE(begin != std::string::npos);
+  return std::stod(svg.substr(begin + 4));
+}
+double x_of(const std::string& svg, const std::string& words) { return place_of(svg, words, " x=\""); }
+double y_of(const std::string& svg, const std::string& words) { return place_of(svg, words, " y=\""); }
+
 LineChart chart() {
   return {"Loss <by> \"epoch\" & more",
           "epoch",
@@ -387,6 +398,14 @@ TEST_CASE("heat map: rows are queries, hidden cells are hatched, sums stand besi
   CHECK(!contains(as_text(open), "not visible"));
 }
 
+TEST_CASE("heat map: each row has its own sum") {
+  HeatMap uneven{"", {"q", "r"}, {"k", "l"}, {0.5, 0.25, 0.5, 0.125}};
+  CHECK(contains(as_text(uneven), "0.750\n"));
+  CHECK(contains(as_text(uneven), "0.625\n"));
+  CHECK(contains(as_svg(uneven), ">0.750</text>"));
+  CHECK(contains(as_svg(uneven), ">0.625</text>"));
+}
+
 TEST_CASE("heat map: rows and columns are not swapped") {
   HeatMap wide{"", {"q"}, {"k1", "k2", "k3"}, {0.9, 0, 0.1}};
   std::string svg = as_svg(wide);
@@ -394,6 +413,16 @@ TEST_CASE("heat map: rows and columns are not swapped") {
   size_t first = svg.find(">0.90<"), second = svg.find(">0.00<"), third = svg.find(">0.10<");
   CHECK(first < second);
   CHECK(second < third);
+
+  // Two queries below one another, three keys side by side.
+  svg = as_svg(HeatMap{"", {"q1", "q2"}, {"k1", "k2", "k3"}, {.11, .12, .13, .21, .22, .23}});
+  const char* cells[] = {">0.11<", ">0.12<", ">0.13<", ">0.21<", ">0.22<", ">0.23<"};
+  for (int i = 0; i < 6; ++i) {
+    CHECK((x_of(svg, cells[i]) < x_of(svg, cells[(i + 1) % 6])) == (i % 3 < 2));
+    CHECK(y_of(svg, cells[i]) == y_of(svg, cells[i / 3 * 3]));
+    CHECK(x_of(svg, cells[i]) == x_of(svg, cells[i % 3]));
+  }
+  CHECK(y_of(svg, cells[0]) < y_of(svg, cells[3]));
 }
 
 TEST_CASE("heat map: several on one scale, long tokens, and NaN") {
