@@ -36,7 +36,7 @@ class Tensor {
   int64_t numel() const { return heed::numel(shape_); }
   bool is_contiguous() const;
 
-  // ---- its numbers
+  // ---- its numbers. data, mutable_data and version do not check that there are any.
   const Scalar* data() const { return storage_->data() + offset_; }
   Scalar* mutable_data() {                              // counts as a change in place
     ++storage_->version;
