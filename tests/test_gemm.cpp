@@ -162,6 +162,17 @@ TEST_CASE("gemm: sizes that cross the blocks") {
       }
 }
 
+TEST_CASE("gemm: every width of a row, where the sums go on over blocks") {
+  std::mt19937 words(8);
+  for (int64_t m : {1, 2, 3, 4, 6, 9})
+    for (int64_t n = 1; n <= 60; ++n) {
+      Matrix a(m, 1030, plain(m, 1030)), b(1030, n, n % 2 ? plain(1030, n) : transposed(1030, n));
+      a.fill(words);
+      b.fill(words);
+      CHECK(difference(a, b, plain(m, n)) == "");
+    }
+}
+
 TEST_CASE("gemm: against sums in double, large sizes") {
   std::mt19937 words(4);
   for (auto [m, n, k] : {Shape{100, 120, 700}, Shape{9, 1030, 300}}) {
