@@ -63,7 +63,7 @@ $(error two sources of the library have one name, and ar would keep one of them:
 endif
 SUPPORT := $(wildcard lessons/support/*.cpp)
 # For most sources the work is in reading the same headers, so they are compiled as one: that
-# halves the whole build. Clang compiles each alone, which shows whether it includes what it uses.
+# halves the whole build. Clang compiles each alone, and so sees that it includes what it uses.
 TOGETHER := $(if $(findstring clang,$(COMPILER)),,$(filter-out $(KERNELS),$(TYPED)))
 ALONE := $(filter-out $(TOGETHER),$(TYPED))
 LESSONS := $(notdir $(patsubst %/main.cpp,%,$(wildcard lessons/[0-9][0-9]_*/main.cpp)))
@@ -94,6 +94,7 @@ all: $(B)/libheed.a $(PROGRAMS)
 quiet = $(if $(V),,@echo '  $1' &&)
 level = $(if $(filter $(COLD),$<),$(LOW_OPT),$(OPT))
 test_level = $(if $(filter $(KERNELS),$<),$(OPT),$(LOW_OPT))
+link = $(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 # Rewritten only when a setting or the compiler changes; every object depends on it.
 SETTINGS := $(COMPILER) $(COMPILE) $(OPT) $(LINK) $(LOW_OPT) $(TEST_FLAGS) $(KERNELS) $(COLD) \
@@ -133,7 +134,7 @@ lesson_objects = $(B)/obj/lessons/$1/main.o \
   $(patsubst %.cpp,$(B)/obj/%.f64.o,$(wildcard lessons/$1/*_double.cpp))
 define lesson
 $(B)/lesson-$1: $(call lesson_objects,$2) $(SUPPORT_OBJECTS) $(B)/libheed.a
-	$$(call quiet,$$@)$(LINK) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@
+	$$(call quiet,$$@)$$(link)
 lesson-$1: $(B)/lesson-$1
 	@$$< $$(ARGS)
 .PHONY: lesson-$1
@@ -149,13 +150,13 @@ $(B)/tests-double: $(MAIN) $(TESTS_F64)
 one_test = $(MAIN) $(B)/obj/test/tests/test_%.$1.o $(SUPPORT_OBJECTS)
 $(PLAIN_TESTS:tests/test_%.cpp=$(B)/tests-%-float): $(B)/tests-%-float: $(call one_test,f32) \
   $(PLAIN:%.cpp=$(B)/obj/test/%.o)
-	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
+	$(call quiet,$@)$(link)
 $(B)/tests-%-float: $(call one_test,f32) $(B)/libheed-test.a
-	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
+	$(call quiet,$@)$(link)
 $(B)/tests-%-double: $(call one_test,f64) $(B)/libheed-test.a
-	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
+	$(call quiet,$@)$(link)
 $(B)/tests-float $(B)/tests-double: $(SUPPORT_OBJECTS) $(B)/libheed-test.a
-	$(call quiet,$@)$(LINK) $(filter %.o,$^) $(filter %.a,$^) -o $@
+	$(call quiet,$@)$(link)
 
 ifeq ($(T),)
 TEST_PROGRAMS := $(B)/tests-float $(B)/tests-double
@@ -194,7 +195,7 @@ bits:
 exhaustive: $(B)/exhaustive_simd
 	@$<
 $(B)/exhaustive_simd: $(B)/obj/tests/exhaustive_simd.f32.o $(B)/libheed.a
-	$(call quiet,$@)$(LINK) $^ -o $@
+	$(call quiet,$@)$(link)
 
 bench: all $(BENCHES)
 	@HEED_BUILD='$(B)' tests/bench/run $(ARGS)
