@@ -189,8 +189,8 @@ TEST_CASE("gradcheck: what it does not take" * doctest::skip(FLOAT)) {
   // where nothing is compared, nothing is checked
   expect_error([&] { gradcheck("f", [&](auto&) { return x * 2; }, {}); }, {"f: no argument"});
   expect_error([&] { gradcheck("f", twice, {input({2, 0})}); }, {"f: nothing to compare"});
-  auto nothing = [](auto& in) { return in[0].narrow(0, 0, 0); };
-  expect_error([&] { gradcheck("f", nothing, {x}); }, {"f: nothing to compare"});
+  auto no_numbers = [](auto& in) { return in[0].narrow(0, 0, 0); };
+  expect_error([&] { gradcheck("f", no_numbers, {x}); }, {"f: nothing to compare"});
   int calls = 0;
   auto growing = [&](auto& in) { return in[0].expand({++calls, 2, 3}); };
   expect_error([&] { gradcheck("f", growing, {x}); }, {"(2, 2, 3)", "(1, 2, 3)"});

@@ -153,7 +153,9 @@ TEST_CASE("layers: PyTorch's outputs, gradients and running statistics") {
     }
     y.backward(golden()[row.name + "/c"]);
     CHECK(difference(inputs.back().grad(), golden()[row.name + "/grad0"]) < GOLDEN_TOLERANCE);
-    for (auto& [name, p] : layer.named_parameters()) {
+    for (auto& parameter : layer.named_parameters()) {
+      auto& name = parameter.first;
+      auto& p = parameter.second;
       CAPTURE(name);
       if (row.zero_gradient.count(name)) continue;
       CHECK(difference(p.grad(), golden()[row.name + "/grad." + name]) < GOLDEN_TOLERANCE);
@@ -161,10 +163,11 @@ TEST_CASE("layers: PyTorch's outputs, gradients and running statistics") {
     StateDict after = state_of(row.name, "no parameters", "buffer_after");
     StateDict ours = layer.state_dict();
     CHECK(ours.counters == after.counters);
-    for (auto& [name, tensor] : after.tensors) {
+    for (auto& expected : after.tensors) {
+      auto& name = expected.first;
       CAPTURE(name);
       REQUIRE(find(ours, name));
-      CHECK(difference(*find(ours, name), tensor) < GOLDEN_TOLERANCE);
+      CHECK(difference(*find(ours, name), expected.second) < GOLDEN_TOLERANCE);
     }
     layer.eval();
     CHECK(difference(layer(inputs.back()), golden()[row.name + "/out_eval"]) <
@@ -184,7 +187,9 @@ TEST_CASE(
     auto size = [](const Tensor& p) { return double(max(p.grad() * p.grad()).item()); };
     double largest = 0;
     for (const Tensor& p : layer.parameters()) largest = std::max(largest, size(p));
-    for (auto& [name, p] : layer.named_parameters()) {
+    for (auto& parameter : layer.named_parameters()) {
+      auto& name = parameter.first;
+      auto& p = parameter.second;
       CAPTURE(name);
       REQUIRE(p.grad().defined());
       bool zero =

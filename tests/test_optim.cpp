@@ -15,6 +15,7 @@
 #include "tests/golden.h"
 #include "tests/run_command.h"
 #include <doctest/doctest.h>
+#include "tests/expect_error.h"
 
 using namespace heed;
 using namespace heed_tests;
@@ -25,18 +26,6 @@ namespace {
 const Golden& golden() {
   static const Golden file("optim");
   return file;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // Makes g the gradient of p.
@@ -201,8 +190,8 @@ TEST_CASE("optim: clipping nothing, zeros, and by nonsense") {
   CHECK(clip_grad_norm_({p}, 1) == 0);
   CHECK(same(p.grad(), zeros({3})));
   for (double bad : {0., -1., std::nan("")}) {
-    CHECK(has(message_of([&] { clip_grad_norm_({p}, bad); }), "[clip_grad_norm_]"));
-    CHECK(has(message_of([&] { clip_grad_value_({p}, bad); }), "[clip_grad_value_]"));
+    expect_error([&] { clip_grad_norm_({p}, bad); }, {"[clip_grad_norm_]"});
+    expect_error([&] { clip_grad_value_({p}, bad); }, {"[clip_grad_value_]"});
   }
 }
 
@@ -223,12 +212,14 @@ TEST_CASE("optim: schedules give PyTorch's learning rates") {
       {"noam", 1 / std::sqrt(64 * 8.), [](int i) { return inverse_sqrt(i, 8); }},
   };
   CHECK(golden().names("schedule.").size() == std::size(cases));
-  for (auto& [name, base, factor] : cases) {
+  for (auto& schedule : cases) {
+    const std::string name = schedule.name;
     CAPTURE(name);
-    std::vector<double> expected = golden().doubles("schedule." + std::string(name) + "/lr");
+    std::vector<double> expected = golden().doubles("schedule." + name + "/lr");
     for (size_t i = 0; i < expected.size(); ++i) {
       CAPTURE(i);
-      CHECK(std::abs(base * factor(int(i)) - expected[i]) < 1e-12 * base);
+      CHECK(std::abs(schedule.base * schedule.factor(int(i)) - expected[i]) <
+            1e-12 * schedule.base);
     }
   }
 }
@@ -258,7 +249,7 @@ TEST_CASE("optim: a learning rate that is set counts from the next step on") {
   }
   CHECK(p.item() == -(4 + 8 + 8));
   sgd.lr = std::nan("");
-  CHECK(has(message_of([&] { sgd.step(); }), "learning rate"));
+  expect_error([&] { sgd.step(); }, {"learning rate"});
   sgd.lr = 0;
   sgd.step();
   CHECK(p.item() == -20);
@@ -335,9 +326,7 @@ TEST_CASE("optim: a state that does not fit is refused as a whole") {
     for (auto& [name, tensor] : bad.tensors) tensor = tensor + 1;
     for (auto& [name, count] : bad.counters) count += 10;
     spoil(bad);
-    std::string text = message_of([&] { adam.load_state_dict(bad); });
-    CHECK(has(text, "[Adam]"));
-    CHECK(has(text, part));
+    expect_error([&] { adam.load_state_dict(bad); }, {"[Adam]", part});
     StateDict now = adam.state_dict();
     CHECK(now.counters == good.counters);
     for (size_t i = 0; i < good.tensors.size(); ++i)
@@ -398,14 +387,12 @@ TEST_CASE("optim: a parameter without a gradient is named, and nothing has moved
   Start start, before;
   Adam adam(start.named(), {.lr = 0.1});
   set_gradient(start.p[0], start.g[0].select(0, 0));
-  std::string text = message_of([&] { adam.step(); });
-  for (const char* part :
-       {"[Adam]", "second", "no gradient", "backward()", "requires_grad_(false)"})
-    CHECK(has(text, part));
+  expect_error([&] { adam.step(); },
+               {"[Adam]", "second", "no gradient", "backward()", "requires_grad_(false)"});
   CHECK(same(start.p[0], before.p[0]));
   CHECK(adam.state_dict().counters[0].second == 0);
   adam.zero_grad();
-  CHECK(has(message_of([&] { adam.step(); }), "first"));
+  expect_error([&] { adam.step(); }, {"first"});
 }
 
 TEST_CASE("optim: parameters that no model owns any more are noticed and named") {
@@ -413,8 +400,7 @@ TEST_CASE("optim: parameters that no model owns any more are noticed and named")
   SGD sgd(layer.named_parameters(), {.lr = 0.1});
   sum(layer(ones({1, 2}))).backward();
   layer = Linear(2, 2);
-  std::string text = message_of([&] { sgd.step(); });
-  for (const char* part : {"[SGD]", "weight", "no model", "assigned"}) CHECK(has(text, part));
+  expect_error([&] { sgd.step(); }, {"[SGD]", "weight", "no model", "assigned"});
 
   Linear moved(2, 2);  // but a model may move
   SGD other(moved.named_parameters(), {.lr = 0.1});
@@ -426,46 +412,48 @@ TEST_CASE("optim: parameters that no model owns any more are noticed and named")
 }
 
 TEST_CASE("optim: what cannot be trained is refused by name") {
-  CHECK(has(message_of([] { SGD({}, {.lr = 0.1}); }), "[SGD] no parameters"));
-  CHECK(has(message_of([] { Adam(ReLU().named_parameters()); }), "[Adam] no parameters"));
+  expect_error([] { SGD({}, {.lr = 0.1}); }, {"[SGD] no parameters"});
+  expect_error([] { Adam(ReLU().named_parameters()); }, {"[Adam] no parameters"});
   Tensor leaf = ones({2, 3}).requires_grad_(), constant = ones({2}), inner = leaf * 2;
   Tensor turned = ones({2, 3}).transpose(0, 1).requires_grad_();
-  auto text = [&](const Parameters& p) { return message_of([&] { AdamW optimizer(p); }); };
+  auto refused = [&](const Parameters& p, const char* part) {
+    expect_error([&] { AdamW optimizer(p); }, {part});
+  };
   for (const Tensor& bad : {constant, inner, turned, Tensor()}) {
-    CHECK(has(text({{"good", leaf}, {"bad", bad}}), "[AdamW] bad"));
+    refused({{"good", leaf}, {"bad", bad}}, "[AdamW] bad");
   }
-  CHECK(has(text({{"a", leaf}, {"b", leaf}}), "[AdamW] b"));
-  CHECK(has(text({{"a", leaf}, {"a", ones({1}).requires_grad_()}}), "[AdamW] a"));
+  refused({{"a", leaf}, {"b", leaf}}, "[AdamW] b");
+  refused({{"a", leaf}, {"a", ones({1}).requires_grad_()}}, "[AdamW] a");
 }
 
 TEST_CASE("optim: nonsense among the options is refused") {
   Start start;
   const double NOT = std::nan(""), INF = std::numeric_limits<double>::infinity();
-  auto sgd = [&](const SGDOptions& o) { return message_of([&] { SGD s(start.named(), o); }); };
-  auto adam = [&](const AdamOptions& o) {
-    return message_of([&] { Adam a(start.named(), o); });
+  auto sgd = [&](const SGDOptions& o, const char* part) {
+    expect_error([&] { SGD s(start.named(), o); }, {"[SGD]", part});
   };
-  auto adamw = [&](const AdamWOptions& o) {
-    return message_of([&] { AdamW a(start.named(), o); });
+  auto adam = [&](const AdamOptions& o, const char* part) {
+    expect_error([&] { Adam a(start.named(), o); }, {"[Adam]", part});
   };
-  for (double lr : {-0.1, NOT, INF}) {
-    CHECK(has(sgd({.lr = lr}), "[SGD] learning rate"));
-    CHECK(has(adam({.lr = lr}), "[Adam] learning rate"));
-    CHECK(has(adamw({.lr = lr}), "[AdamW] learning rate"));
+  auto adamw = [&](const AdamWOptions& o, const char* part) {
+    expect_error([&] { AdamW a(start.named(), o); }, {"[AdamW]", part});
+  };
+  for (double bad : {-0.1, NOT, INF}) {
+    sgd({.lr = bad}, "learning rate");
+    adam({.lr = bad}, "learning rate");
+    adamw({.lr = bad}, "learning rate");
+    sgd({.weight_decay = bad}, "weight_decay");
+    adam({.weight_decay = bad}, "weight_decay");
+    adamw({.weight_decay = bad}, "weight_decay");
+    adam({.eps = bad}, "eps");
   }
   for (double bad : {-0.1, 1., NOT}) {
-    CHECK(has(sgd({.momentum = bad}), "momentum"));
-    CHECK(has(adam({.beta1 = bad}), "beta"));
-    CHECK(has(adam({.beta2 = bad}), "beta"));
+    sgd({.momentum = bad}, "momentum");
+    adam({.beta1 = bad}, "beta");
+    adam({.beta2 = bad}, "beta");
   }
-  for (double bad : {-0.1, NOT, INF}) {
-    CHECK(has(sgd({.weight_decay = bad}), "weight_decay"));
-    CHECK(has(adam({.weight_decay = bad}), "weight_decay"));
-    CHECK(has(adamw({.weight_decay = bad}), "weight_decay"));
-    CHECK(has(adam({.eps = bad}), "eps"));
-  }
-  CHECK(has(sgd({.nesterov = true}), "nesterov"));
-  CHECK(sgd({.lr = 0}) == "no error");
+  sgd({.nesterov = true}, "nesterov");
+  CHECK_NOTHROW(SGD(start.named(), {.lr = 0}));
 }
 
 // ---- the graph
@@ -475,7 +463,7 @@ TEST_CASE("optim: a step between forward and backward is noticed") {
   set_gradient(p, ones({2}));
   Tensor y = sum(p * p);
   sgd.step();
-  CHECK(has(message_of([&] { y.backward(); }), "changed in place"));
+  expect_error([&] { y.backward(); }, {"changed in place"});
 }
 
 TEST_CASE("optim: zero_grad() drops gradients; without it they add up") {

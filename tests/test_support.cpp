@@ -113,8 +113,8 @@ double place_of(const std::string& svg, const std::string& words, const char* ax
   REQUIRE(begin != std::string::npos);
   return std::stod(svg.substr(begin + 4));
 }
-double x_of(const std::string& svg, const std::string& words) { return place_of(svg, words, " x=\""); }
-double y_of(const std::string& svg, const std::string& words) { return place_of(svg, words, " y=\""); }
+double x_of(const std::string& svg, const char* words) { return place_of(svg, words, " x=\""); }
+double y_of(const std::string& svg, const char* words) { return place_of(svg, words, " y=\""); }
 
 LineChart chart() {
   return {"Loss <by> \"epoch\" & more",
@@ -191,7 +191,7 @@ TEST_CASE("options: each mistake is one clear line, status 2, and nothing done")
   for (const auto& [arguments, message] : mistakes) {
     Program program;
     Run result = program(arguments);
-    CAPTURE(message);
+    INFO(result.err);
     CHECK(result.status == 2);
     CHECK(result.out == "");
     CHECK(contains(result.err, "lesson-99: " + message));

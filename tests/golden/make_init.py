@@ -44,10 +44,12 @@ CALLS = {
 
 PROGRAM = [
     ("seed", 0), ("linear", 10, 100), ("linear", 100, 26),  # lesson 01's network
-    ("seed", 0), ("linear", 3, 2), ("linear_no_bias", 1, 1), ("linear", 7, 513), ("linear", 26, 1),
+    ("seed", 0), ("linear", 3, 2), ("linear_no_bias", 1, 1), ("linear", 7, 513),
+    ("linear", 26, 1),
     ("conv", 4, 3, 1, 1), ("conv", 5, 2, 3, 3),
     ("seed", 42), ("kaiming_uniform", 4, 9), ("kaiming_uniform", 6, 2, 3, 5),
-    ("xavier_uniform", 1, 5, 12), ("xavier_uniform", 1.5, 33, 2), ("xavier_uniform", 1, 4, 2, 3, 3),
+    ("xavier_uniform", 1, 5, 12), ("xavier_uniform", 1.5, 33, 2),
+    ("xavier_uniform", 1, 4, 2, 3, 3),
     ("xavier_normal", 1, 2, 3), ("xavier_normal", 1, 8, 8), ("xavier_normal", 0.5, 5, 7),
     ("linear", 2, 2),  # what the normals have left behind
 ]
