@@ -122,7 +122,7 @@ TEST_CASE("simd: within 2 units of the last place along the float line") {
 // Where long double is no wider than double it can be no judge.
 TEST_CASE("simd: within 2 units of the last place in double" *
           doctest::skip(std::numeric_limits<long double>::digits <= 53)) {
-  const std::vector<double> x = double_sample(200000);
+  const std::vector<double> x = double_sample(1000000);
   using Wide = long double;
   CHECK(worst(x, EXP, [](double v) { return std::exp(Wide(v)); }) <= 1.1);
   CHECK(worst(x, LOG, [](double v) { return std::log(Wide(v)); }) <= 1.1);
