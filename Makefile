@@ -52,7 +52,7 @@ TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
                  autograd/pool.cpp autograd/safetensors.cpp
 # Hot, and slow to compile. At the other end, where nobody waits for the program: -O1.
-KERNELS := autograd/gemm.cpp autograd/elementwise.cpp autograd/reduce.cpp autograd/softmax.cpp
+KERNELS := autograd/gemm.cpp autograd/elementwise.cpp
 COLD := autograd/safetensors.cpp lessons/support/%.cpp
 
 SOURCES := $(wildcard autograd/*.cpp layers/*.cpp optim/*.cpp)

@@ -10,14 +10,14 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-constexpr int64_t GRAIN = 1 << 13;  // numbers worth a second thread
+constexpr int64_t ROWS_GRAIN = 1 << 13;  // numbers worth a second thread
 
 // Calls row(first number of x's row, of y's row) for every row of n numbers.
 template <class Row> void for_rows(const Tensor& x, Tensor& y, Row row) {
   int64_t n = x.shape().back(), rows = n ? x.numel() / n : 0;
   const Scalar* in = x.data();
   Scalar* out = y.mutable_data();
-  parallel_for(rows, GRAIN / (n + 1) + 1, [=](int64_t begin, int64_t end) {
+  parallel_for(rows, ROWS_GRAIN / (n + 1) + 1, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) row(in + i * n, out + i * n);
   });
 }
