@@ -54,6 +54,13 @@ void accumulate(Node& node, Tensor dx) {
   }
 }
 
+Tensor gradient_to_change(Node& node) {
+  if (!node.grad) node.grad = zeros(node.shape).take_storage();
+  else if (!node.grad.unique())
+    node.grad = Tensor(node.grad, node.shape).clone().take_storage();
+  return Tensor(node.grad, node.shape);
+}
+
 // ---- the tensor's side
 Tensor& Tensor::requires_grad_(bool wanted) {
   check_defined("requires_grad_", *this);

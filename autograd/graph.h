@@ -13,6 +13,9 @@ inline namespace HEED_PRECISION {
 // grad += dx. A gradient whose shape is larger than the node's, since broadcasting repeated
 // the input, is summed back to it here and nowhere else.
 void accumulate(Node& node, Tensor dx);
+// The node's gradient so far, zeros at first, to which a part can be added in place: T slices
+// of one tensor then cost one of its size, not T.
+Tensor gradient_to_change(Node& node);
 
 // The place where an operation puts an input's gradient: `if (dx) dx += ...;`
 class GradOf {
@@ -22,6 +25,7 @@ class GradOf {
   void operator+=(Tensor dx) const {
     if (node_) accumulate(*node_, std::move(dx));
   }
+  Tensor whole() const { return gradient_to_change(*node_); }
 
  private:
   Node* node_;

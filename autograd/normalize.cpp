@@ -1,9 +1,11 @@
-// Batch normalisation, as one operation: as a chain of smaller ones it would be the slowest
-// part of a small network.
+// Batch and layer normalisation, each as one operation: as a chain of smaller ones it would be
+// the slowest part of a small network.
 #include <cmath>
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
+#include "autograd/reduce16.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -135,6 +137,75 @@ Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
   Tensor y =
       normalize_rows(rows, running_mean, running_var, weight, bias, training, momentum, eps);
   return y.view({x.shape()[0], -1, C}).transpose(1, 2).reshape(x.shape());
+}
+
+namespace {
+
+constexpr int64_t NORM_GRAIN = 1 << 13;  // numbers worth a second thread
+
+// One row: xhat = (x - mean) r, y = xhat w + b, r = 1 / sqrt(var + eps). Returns r.
+Scalar normalize_row(const Scalar* x, const Scalar* w, const Scalar* b, Scalar eps, int64_t C,
+                     Scalar* xhat, Scalar* y) {
+  Scalar n = Scalar(C), mean = simd::sum16(x, C) / n;
+  Scalar var = simd::sum16_of(C, [mean](auto v) { return (v - mean) * (v - mean); }, x) / n;
+  Scalar r = 1 / std::sqrt(var + eps);
+  for (int64_t j = 0; j < C; ++j) {
+    xhat[j] = (x[j] - mean) * r;
+    y[j] = xhat[j] * w[j] + b[j];
+  }
+  return r;
+}
+
+// One row: dx = r (u - mean(u) - xhat mean(u xhat)), u = g w
+void row_gradient(const Scalar* g, const Scalar* xhat, const Scalar* w, Scalar r, int64_t C,
+                  Scalar* dx) {
+  for (int64_t j = 0; j < C; ++j) dx[j] = g[j] * w[j];
+  Scalar n = Scalar(C), mean_u = simd::sum16(dx, C) / n;
+  Scalar mean_uh = simd::dot16(dx, xhat, C) / n;
+  for (int64_t j = 0; j < C; ++j) dx[j] = r * (dx[j] - mean_u - xhat[j] * mean_uh);
+}
+
+}  // namespace
+
+// y = xhat w + b, xhat = (x - mean) r, r = 1 / sqrt(var + eps)
+// dx = r (u - mean(u) - xhat mean(u xhat)), u = g w; db = sum g, dw = sum g xhat
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  check_defined("layer_norm", x, weight, bias);
+  HEED_CHECK(x.dim() >= 1, "[layer_norm] a scalar has no row");
+  int64_t C = x.shape().back(), N = C ? x.numel() / C : 0;
+  for (const Tensor* t : inputs(weight, bias))
+    HEED_CHECK(t->shape() == Shape{C}, "[layer_norm] x ", x.shape(), " has rows of ", C,
+               " numbers, but a weight or bias has shape ", t->shape());
+  Tensor dense = x.detach().contiguous(), w = weight.detach().contiguous();
+  Tensor b = bias.detach().contiguous(), y = empty(x.shape()), xhat = empty(x.shape());
+  Tensor r = empty({N});
+  Scalar *to = y.mutable_data(), *normal = xhat.mutable_data(), *inverse = r.mutable_data();
+  parallel_for(N, NORM_GRAIN / (C + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      inverse[i] = normalize_row(dense.data() + i * C, w.data(), b.data(), Scalar(eps), C,
+                                 normal + i * C, to + i * C);
+  });
+  return record(
+      "layer_norm", std::move(y), inputs(x, weight, bias), saved(xhat, r, w),
+      [N, C](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& xhat,
+             const Tensor& r, const Tensor& w) {
+        if (dw || db) {
+          Tensor sum_g = zeros({C}), sum_gh = zeros({C});
+          sum_gradients(g.data(), xhat.data(), N, C, sum_g.mutable_data(),
+                        sum_gh.mutable_data());
+          dw += std::move(sum_gh);
+          db += std::move(sum_g);
+        }
+        if (!dx) return;
+        Tensor d = empty(g.shape());
+        Scalar* out = d.mutable_data();
+        parallel_for(N, NORM_GRAIN / (C + 1) + 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            row_gradient(g.data() + i * C, xhat.data() + i * C, w.data(), r.data()[i], C,
+                         out + i * C);
+        });
+        dx += std::move(d);
+      });
 }
 
 }  // namespace HEED_PRECISION

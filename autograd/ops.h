@@ -66,6 +66,9 @@ Tensor stack(std::span<const Tensor> xs, int dim);
 Tensor stack(std::initializer_list<Tensor> xs, int dim);
 // x: (rows, ...), y: (n, ...)                       y[i] = x[index[i]]
 Tensor index_select(const Tensor& x, std::span<const int> index);
+// weight: (V, D), y: (n, D)                         y[i] = weight[ids[i]]
+// The row padding_idx gets no gradient.
+Tensor embedding(std::span<const int> ids, const Tensor& weight, int padding_idx = -1);
 
 // ---- reduce.cpp -----------------------------------------------------------------------------
 // `dims` are reduced; they vanish, or stay with size 1 if keepdim. Without dims, all are.
@@ -90,6 +93,10 @@ std::vector<int> argmax(const Tensor& x, int dim);
 // ---- softmax.cpp ----------------------------------------------------------------------------
 // x, y: same shape                                  y_i = e^x_i / sum_j e^x_j along `dim`
 Tensor softmax(const Tensor& x, int dim);
+// x, y: same shape, mask broadcasts to it           y_i = e^x_i / sum of e^x_j over visible j
+// Along the last dimension. Where the mask is 0, x is hidden: y and dx are 0 exactly, and so is
+// a row in which nothing is visible.
+Tensor masked_softmax(const Tensor& x, const Tensor& mask);
 // x, y: same shape                                  y_i = x_i - ln sum_j e^x_j along `dim`
 Tensor log_softmax(const Tensor& x, int dim);
 
@@ -123,6 +130,15 @@ Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Red
 Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
                   const Tensor& weight, const Tensor& bias, bool training,
                   double momentum = 0.1, double eps = 1e-5);
+// x, y: (..., C), weight, bias: (C)                 y = (x - mean) / sqrt(var + eps) w + b
+// Mean and (biased) variance of each row of C numbers. Ba, Kiros and Hinton 2016.
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+
+// ---- dropout.cpp ----------------------------------------------------------------------------
+// x, y: same shape                                  y = x / (1 - p) or 0, with probability p
+// Draws one coin a number from the default generator, in row-major order, as PyTorch does; none
+// if not training, or if p is 0 or 1. Srivastava et al. 2014.
+Tensor dropout(const Tensor& x, double p, bool training = true);
 
 }  // namespace HEED_PRECISION
 }  // namespace heed

@@ -141,10 +141,8 @@ Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
   Shape shape = shape_;
   shape[d] = length;
   return record("narrow", with(shape, strides_, offset_ + start * strides_[d]), inputs(*this),
-                saved(), [d, start, length, before = shape_](const Tensor& g, GradOf dx) {
-                  Tensor all = zeros(before);
-                  all.narrow(d, start, length).copy_(g);
-                  dx += std::move(all);
+                saved(), [d, start, length](const Tensor& g, GradOf dx) {
+                  if (dx) dx.whole().narrow(d, start, length).add_(g);
                 });
 }
 
@@ -240,9 +238,12 @@ Tensor stack(std::initializer_list<Tensor> xs, int dim) {
   return stack(std::span<const Tensor>(xs.begin(), xs.size()), dim);
 }
 
-Tensor index_select(const Tensor& x, std::span<const int> index) {
-  check_defined("index_select", x);
-  HEED_CHECK(x.dim() >= 1, "[index_select] a scalar has no rows");
+namespace {
+
+// y[i] = x[index[i]]
+Tensor gather_rows(const char* op, const Tensor& x, std::span<const int> index) {
+  check_defined(op, x);
+  HEED_CHECK(x.dim() >= 1, "[", op, "] a scalar has no rows");
   Tensor rows = x.detach().contiguous();
   int64_t count = x.shape()[0], width = count ? x.numel() / count : 0;
   Shape shape = x.shape();
@@ -250,19 +251,43 @@ Tensor index_select(const Tensor& x, std::span<const int> index) {
   Tensor y = empty(shape);
   Scalar* out = y.mutable_data();
   for (size_t i = 0; i < index.size(); ++i) {
-    HEED_CHECK(index[i] >= 0 && index[i] < count, "[index_select] index ", index[i],
-               " at place ", i, " for ", x.shape(), " (valid: 0 to ", count - 1, ")");
+    HEED_CHECK(index[i] >= 0 && index[i] < count, "[", op, "] index ", index[i], " at place ",
+               i, " for ", x.shape(), " (valid: 0 to ", count - 1, ")");
     std::copy_n(rows.data() + index[i] * width, width, out + int64_t(i) * width);
   }
-  return record("index_select", std::move(y), inputs(x), saved(),
-                [before = x.shape(), width, ids = PoolVector<int>(index.begin(), index.end())](
+  return y;
+}
+
+// dx[index[i]] += g[i], but nothing for the row `left_out`
+Tensor scatter_rows(const Tensor& g, const Shape& shape, std::span<const int> index,
+                    int left_out) {
+  Tensor all = zeros(shape);
+  int64_t width = shape[0] ? all.numel() / shape[0] : 0;
+  Scalar* sum = all.mutable_data();
+  for (size_t i = 0; i < index.size(); ++i)
+    if (index[i] != left_out)
+      for (int64_t j = 0; j < width; ++j)
+        sum[index[i] * width + j] += g.data()[int64_t(i) * width + j];
+  return all;
+}
+
+}  // namespace
+
+// dx[index[i]] += g[i]
+Tensor index_select(const Tensor& x, std::span<const int> index) {
+  return record("index_select", gather_rows("index_select", x, index), inputs(x), saved(),
+                [before = x.shape(), ids = PoolVector<int>(index.begin(), index.end())](
                     const Tensor& g, GradOf dx) {
-                  Tensor all = zeros(before);
-                  Scalar* sum = all.mutable_data();
-                  for (size_t i = 0; i < ids.size(); ++i)
-                    for (int64_t j = 0; j < width; ++j)
-                      sum[ids[i] * width + j] += g.data()[int64_t(i) * width + j];
-                  dx += std::move(all);
+                  dx += scatter_rows(g, before, ids, /*left_out=*/-1);
+                });
+}
+
+// dw[ids[i]] += g[i], but for padding_idx
+Tensor embedding(std::span<const int> ids, const Tensor& weight, int padding_idx) {
+  return record("embedding", gather_rows("embedding", weight, ids), inputs(weight), saved(),
+                [before = weight.shape(), padding_idx,
+                 kept = PoolVector<int>(ids.begin(), ids.end())](const Tensor& g, GradOf dw) {
+                  dw += scatter_rows(g, before, kept, padding_idx);
                 });
 }
 

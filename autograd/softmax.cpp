@@ -1,4 +1,5 @@
-// softmax and its logarithm, along the last dimension (others are turned there and back).
+// softmax, the same over what a mask leaves visible, and its logarithm, along the last dimension
+// (others are turned there and back).
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
@@ -20,6 +21,55 @@ template <class Row> void for_rows(const Tensor& x, Tensor& y, Row row) {
   parallel_for(rows, ROWS_GRAIN / (n + 1) + 1, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) row(in + i * n, out + i * n);
   });
+}
+
+// dx = y (g - sum_j y_j g_j), row by row
+Tensor softmax_gradient(const Tensor& g, const Tensor& y) {
+  Tensor d = g * y;
+  int64_t n = y.shape().back();
+  const Scalar* weights = y.data();
+  for_rows(d, d, [&, n](const Scalar* in, Scalar* out) {
+    const Scalar* w = weights + (in - d.data());
+    Scalar total = simd::sum16(in, n);
+    for (int64_t j = 0; j < n; ++j) out[j] = in[j] - w[j] * total;
+  });
+  return d;
+}
+
+// The rows of a mask that is read as one of `shape`: strides of 0 where it repeats.
+class MaskRows {
+ public:
+  MaskRows(const Tensor& mask, const Shape& shape) : mask_(mask.detach().expand(shape)) {
+    if (mask_.strides().back() != 1) mask_ = mask_.contiguous();
+  }
+  const Scalar* operator[](int64_t row) const {
+    int64_t offset = 0;
+    for (int d = mask_.dim() - 2; d >= 0; --d) {
+      offset += row % mask_.shape()[d] * mask_.strides()[d];
+      row /= mask_.shape()[d];
+    }
+    return mask_.data() + offset;
+  }
+
+ private:
+  Tensor mask_;
+};
+
+// What is hidden takes part neither in the maximum nor in the sum, whatever its score is.
+void masked_row(const Scalar* in, const Scalar* mask, Scalar* out, int64_t n) {
+  constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
+  const auto visible = [](auto v, auto m) { return m == 0 ? simd::all<decltype(v)>(-INF) : v; };
+  Scalar most = simd::reduce16(-INF, n, simd::LARGER, visible, in, mask);
+  if (most == -INF && simd::max16(mask, n) == 0) {  // nothing is visible
+    std::fill_n(out, n, Scalar(0));
+    return;
+  }
+  const auto power = [most](auto v, auto m) {
+    return m == 0 ? decltype(v){} : simd::exp(v - most);
+  };
+  simd::map(out, n, power, in, mask);
+  Scalar inverse = 1 / simd::sum16(out, n);
+  for (int64_t j = 0; j < n; ++j) out[j] *= inverse;
 }
 
 // Does `dim` need a turn to the back?
@@ -44,15 +94,29 @@ Tensor softmax(const Tensor& x, int dim) {
     for (int64_t j = 0; j < n; ++j) out[j] *= inverse;
   });
   return record("softmax", y, inputs(x), saved(y),
-                [n](const Tensor& g, GradOf dx, const Tensor& y) {
-                  Tensor d = g * y;
-                  const Scalar* weights = y.data();
-                  for_rows(d, d, [&, n](const Scalar* in, Scalar* out) {
-                    const Scalar* w = weights + (in - d.data());
-                    Scalar total = simd::sum16(in, n);
-                    for (int64_t j = 0; j < n; ++j) out[j] = in[j] - w[j] * total;
-                  });
-                  dx += std::move(d);
+                [](const Tensor& g, GradOf dx, const Tensor& y) {
+                  dx += softmax_gradient(g, y);
+                });
+}
+
+// y_i = e^(x_i - max) / sum_j e^(x_j - max) over the visible, 0 for the hidden
+// dx = y (g - sum_j y_j g_j)                        0 for the hidden, since y is
+Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
+  check_defined("masked_softmax", x, mask);
+  HEED_CHECK(x.dim() >= 1, "[masked_softmax] a scalar has no row");
+  HEED_CHECK(broadcast_shapes("masked_softmax", x.shape(), mask.shape()) == x.shape(),
+             "[masked_softmax] x ", x.shape(), " with mask ", mask.shape(),
+             ": the mask must broadcast to x, not x to the mask");
+  Tensor dense = x.detach().contiguous(), y = empty(x.shape());
+  int64_t n = x.shape().back();
+  MaskRows rows(mask, x.shape());
+  const Scalar* first = dense.data();
+  for_rows(dense, y, [&, n](const Scalar* in, Scalar* out) {
+    masked_row(in, rows[(in - first) / n], out, n);
+  });
+  return record("masked_softmax", y, inputs(x), saved(y),
+                [](const Tensor& g, GradOf dx, const Tensor& y) {
+                  dx += softmax_gradient(g, y);
                 });
 }
 

@@ -1,0 +1,85 @@
+#include "layers/attention.h"
+
+#include "layers/init.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace {
+
+void check_shapes(const Tensor& query, const Tensor& key, const Tensor& value) {
+  const Shape &q = query.shape(), &k = key.shape(), &v = value.shape();
+  int rank = q.rank();
+  bool same_rank = rank >= 2 && rank <= 4 && k.rank() == rank && v.rank() == rank;
+  HEED_CHECK(same_rank, "[attention] query ", q, ", key ", k, ", value ", v,
+             ": (..., T, d) wanted for each, with B, or B and H, in front");
+  for (int d = 0; d + 2 < rank; ++d)
+    HEED_CHECK(q[d] == k[d] && k[d] == v[d], "[attention] query ", q, ", key ", k, ", value ", v,
+               ": leading sizes differ");
+  HEED_CHECK(q.back() == k.back(), "[attention] query ", q, ", key ", k,
+             ": their last sizes differ, so that no product is defined");
+  HEED_CHECK(k[rank - 2] == v[rank - 2], "[attention] key ", k, ", value ", v,
+             ": a value for each key wanted");
+}
+
+}  // namespace
+
+Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
+                                       const Tensor& value, const Mask& mask,
+                                       double dropout_p) {
+  check_shapes(query, key, value);
+  double d = double(query.size(-1));
+  Tensor scores = matmul(query, key.transpose(-2, -1)) / std::sqrt(d);  // (..., Tq, Tk)
+  Tensor weights = mask.defined() ? masked_softmax(scores, mask.for_scores(scores.shape()))
+                                  : softmax(scores, -1);         // (..., Tq, Tk)
+  Tensor output = matmul(dropout(weights, dropout_p), value);    // (..., Tq, dv)
+  return {output, weights};
+}
+
+Tensor split_heads(const Tensor& x, int heads) {
+  int64_t B = x.size(0), T = x.size(1), D = x.size(2);
+  return x.reshape({B, T, heads, D / heads}).transpose(1, 2);
+}
+Tensor merge_heads(const Tensor& x) {
+  int64_t B = x.size(0), H = x.size(1), T = x.size(2), d = x.size(3);
+  return x.transpose(1, 2).reshape({B, T, H * d});
+}
+
+namespace {
+int64_t checked_width(int64_t width, int heads) {
+  HEED_CHECK(heads >= 1 && width >= 1 && width % heads == 0, "[MultiHeadAttention] width ",
+             width, " for ", heads, " heads: each head takes an equal share, so the width must",
+             " be divisible by the number of heads");
+  return width;
+}
+}  // namespace
+
+MultiHeadAttention::MultiHeadAttention(int64_t width, int heads, double dropout)
+    : out_proj(checked_width(width, heads), width),
+      in_proj_weight(init::xavier_uniform({3 * width, width})),
+      in_proj_bias(zeros({3 * width})),
+      heads(heads),
+      dropout(dropout) {
+  NoGrad guard;
+  out_proj.bias->zero_();
+}
+
+Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
+                                         const Tensor& value, const Mask& mask) const {
+  int64_t D = out_proj.weight.shape()[0];
+  for (const Tensor* x : {&query, &key, &value})
+    HEED_CHECK(x->dim() == 3 && x->shape()[2] == D, "[MultiHeadAttention] query ", query.shape(),
+               ", key ", key.shape(), ", value ", value.shape(), ": (B, T, ", D,
+               ") wanted for each");
+  auto projected = [&](const Tensor& x, int which) {  // (B, T, D) -> (B, H, T, d)
+    return split_heads(linear(x, in_proj_weight.narrow(0, which * D, D),
+                              in_proj_bias.narrow(0, which * D, D)),
+                       heads);
+  };
+  Attention a = scaled_dot_product_attention(projected(query, 0), projected(key, 1),
+                                             projected(value, 2), mask,
+                                             training ? dropout : 0);
+  return {out_proj(merge_heads(a.output)), a.weights};
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

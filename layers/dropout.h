@@ -1,0 +1,22 @@
+// Dropout: in training, each number is left out with probability p, and the others are scaled
+// up by 1 / (1 - p), so that nothing needs scaling later. Srivastava et al. 2014.
+#pragma once
+#include "autograd/ops.h"
+#include "layers/module.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+
+struct Dropout : Module {
+  double p;
+  FIELDS()
+
+  explicit Dropout(double p = 0.5) : p(p) {
+    HEED_CHECK(p >= 0 && p <= 1, "[Dropout] p ", p,
+               ": the probability to leave a number out lies between 0 and 1");
+  }
+  Tensor operator()(const Tensor& x) const { return dropout(x, p, training); }
+};
+
+}  // namespace HEED_PRECISION
+}  // namespace heed

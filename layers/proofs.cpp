@@ -1,0 +1,195 @@
+#include "layers/proofs.h"
+
+#include <cmath>
+#include <cstring>
+#include "autograd/ops.h"
+#include "autograd/random.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace {
+
+// The input of a proof, numbers or tokens, as a tensor (B, T, ...). How one is changed:
+struct Kind {
+  int vocabulary = 0;  // 0: numbers
+
+  Scalar other(Scalar was, int64_t place) const {
+    if (vocabulary) return Scalar((int64_t(was) + 1 + place % (vocabulary - 1)) % vocabulary);
+    return Scalar(place % 2 ? -3 : 2) * was + Scalar(place % 7 - 3);
+  }
+};
+
+std::vector<int> ids_of(const Tensor& x) {
+  std::vector<int> ids;
+  for (Scalar id : x.to_vector()) ids.push_back(int(id));
+  return ids;
+}
+Tensor numbers_of(std::span<const int> ids, const Shape& shape, int vocabulary) {
+  HEED_CHECK(shape.rank() == 2 && numel(shape) == int64_t(ids.size()), "[proof] ", ids.size(),
+             " tokens for shape ", shape, ": (B, T) wanted");
+  HEED_CHECK(vocabulary >= 2, "[proof] a vocabulary of ", vocabulary,
+             ": a token cannot be changed for another");
+  std::vector<Scalar> numbers(ids.begin(), ids.end());
+  return tensor(numbers, shape);
+}
+
+void check_input(const char* proof, const Tensor& x, std::span<const int> lengths) {
+  HEED_CHECK(x.dim() >= 2, "[", proof, "] x ", x.shape(), ": (B, T, ...) wanted");
+  HEED_CHECK(int64_t(lengths.size()) == x.shape()[0], "[", proof, "] ", lengths.size(),
+             " lengths for x ", x.shape());
+  for (int length : lengths)
+    HEED_CHECK(length >= 0 && length <= x.shape()[1], "[", proof, "] a length of ", length,
+               " for x ", x.shape());
+}
+
+// x with other numbers at position j of sentence b.
+void change(Tensor& x, int64_t b, int64_t j, const Kind& kind) {
+  int64_t width = x.numel() / (x.shape()[0] * x.shape()[1]);
+  Scalar* at = x.mutable_data() + (b * x.shape()[1] + j) * width;
+  for (int64_t i = 0; i < width; ++i) at[i] = kind.other(at[i], i + j);
+}
+
+// Runs a model from one and the same state of the generator.
+class Runner {
+ public:
+  Runner(const char* proof, const std::string& name) : proof_(proof), name_(name) {}
+  ~Runner() { default_generator() = start_; }
+
+  template <class Run> Tensor run(const Tensor& x, Run model) const {
+    default_generator() = start_;
+    Tensor y = model().detach().contiguous();
+    HEED_CHECK(y.dim() >= 2 && y.shape()[0] == x.shape()[0] && y.shape()[1] == x.shape()[1],
+               "[", proof_, "] ", name_, " made ", y.shape(), " of ", x.shape(),
+               ": the same batch and positions wanted");
+    return y;
+  }
+
+  // Sentence b, position t: the same bits in y as in z (there of sentence c)? `what` was done.
+  template <class... What>
+  void compare(const Tensor& y, int64_t b, const Tensor& z, int64_t c, int64_t t,
+               const char* usual_cause, const What&... what) {
+    int64_t width = y.numel() / (y.shape()[0] * y.shape()[1]);
+    const Scalar* p = y.data() + (b * y.shape()[1] + t) * width;
+    const Scalar* q = z.data() + (c * z.shape()[1] + t) * width;
+    for (int64_t i = 0; i < width; ++i)
+      HEED_CHECK(std::memcmp(p + i, q + i, sizeof(Scalar)) == 0, "[", proof_, "] ", name_,
+                 ": the output of sentence ", b, " at position ", t, " changed from ", p[i],
+                 " to ", q[i], " when ", what..., "\n  ", usual_cause);
+    compared_ += width;
+  }
+  int64_t compared() const { return compared_; }
+
+ private:
+  const char* proof_;
+  const std::string& name_;
+  Generator start_ = default_generator();
+  int64_t compared_ = 0;
+};
+
+int64_t causal(const std::string& name, const SequenceModel& model, const Tensor& x,
+               const Kind& kind) {
+  Runner runner("prove_causal", name);
+  int64_t B = x.shape()[0], T = x.shape()[1];
+  Tensor before = runner.run(x, [&] { return model(x); });
+  for (int64_t j = 0; j < T; ++j) {
+    Tensor other = x.clone();
+    for (int64_t b = 0; b < B; ++b) change(other, b, j, kind);
+    Tensor after = runner.run(other, [&] { return model(other); });
+    for (int64_t b = 0; b < B; ++b)
+      for (int64_t t = 0; t < j; ++t)
+        runner.compare(before, b, after, b, t,
+                       "usual causes: no mask on this path, the wrong triangle, a constant"
+                       " like -1e4 in its place",
+                       "the input at position ", j, " was changed");
+  }
+  return runner.compared();
+}
+
+int64_t padding(const std::string& name, const PaddedModel& model, const Tensor& x,
+                std::span<const int> lengths, const Kind& kind) {
+  Runner runner("prove_padding", name);
+  int64_t B = x.shape()[0], T = x.shape()[1];
+  Tensor before = runner.run(x, [&] { return model(x, lengths); });
+  for (int64_t more : {0, 1, 2, 3, 16}) {
+    Shape shape = x.shape();
+    shape[1] = more;
+    Tensor longer = more ? cat({x, zeros(shape)}, 1) : x.clone();
+    for (int64_t b = 0; b < B; ++b)
+      for (int64_t j = lengths[size_t(b)]; j < T + more; ++j) change(longer, b, j, kind);
+    Tensor after = runner.run(longer, [&] { return model(longer, lengths); });
+    for (int64_t b = 0; b < B; ++b)
+      for (int64_t t = 0; t < lengths[size_t(b)]; ++t)
+        runner.compare(before, b, after, b, t,
+                       "usual causes: no padding mask on this path, or one on the queries'"
+                       " axis in place of the keys'",
+                       more ? "other padding was put in, and more of it, " :
+                              "other padding was put in, ", more, " positions");
+  }
+  return runner.compared();
+}
+
+int64_t batch(const std::string& name, const PaddedModel& model, const Tensor& x,
+              std::span<const int> lengths) {
+  Runner runner("prove_batch", name);
+  Tensor together = runner.run(x, [&] { return model(x, lengths); });
+  for (int64_t b = 0; b < x.shape()[0]; ++b) {
+    int length = lengths[size_t(b)];
+    if (length == 0) continue;
+    Tensor one = x.narrow(0, b, 1).narrow(1, 0, length).contiguous();
+    Tensor alone = runner.run(one, [&] { return model(one, std::span(&length, 1)); });
+    for (int64_t t = 0; t < length; ++t)
+      runner.compare(together, b, alone, 0, t,
+                     "usual causes: padding that is read, statistics taken over the batch, a"
+                     " mask of the wrong sentence",
+                     "the sentence came alone");
+  }
+  return runner.compared();
+}
+
+PaddedModel on_numbers(const PaddedTokenModel& model) {
+  return [&model](const Tensor& x, std::span<const int> lengths) {
+    return model(ids_of(x), x.shape(), lengths);
+  };
+}
+
+}  // namespace
+
+int64_t prove_causal(const std::string& name, const SequenceModel& model, const Tensor& x) {
+  HEED_CHECK(x.dim() >= 2, "[prove_causal] x ", x.shape(), ": (B, T, ...) wanted");
+  Tensor dense = x.detach().contiguous();
+  return causal(name, model, dense, {}) + causal(name, model, dense * 1000, {});
+}
+int64_t prove_causal(const std::string& name, const TokenModel& model,
+                     std::span<const int> ids, const Shape& shape, int vocabulary) {
+  auto on_numbers = [&](const Tensor& x) { return model(ids_of(x), x.shape()); };
+  return causal(name, on_numbers, numbers_of(ids, shape, vocabulary), {vocabulary});
+}
+
+int64_t prove_padding(const std::string& name, const PaddedModel& model, const Tensor& x,
+                      std::span<const int> lengths) {
+  check_input("prove_padding", x, lengths);
+  return padding(name, model, x.detach().contiguous(), lengths, {});
+}
+int64_t prove_padding(const std::string& name, const PaddedTokenModel& model,
+                      std::span<const int> ids, const Shape& shape,
+                      std::span<const int> lengths, int vocabulary) {
+  Tensor x = numbers_of(ids, shape, vocabulary);
+  check_input("prove_padding", x, lengths);
+  return padding(name, on_numbers(model), x, lengths, {vocabulary});
+}
+
+int64_t prove_batch(const std::string& name, const PaddedModel& model, const Tensor& x,
+                    std::span<const int> lengths) {
+  check_input("prove_batch", x, lengths);
+  return batch(name, model, x.detach().contiguous(), lengths);
+}
+int64_t prove_batch(const std::string& name, const PaddedTokenModel& model,
+                    std::span<const int> ids, const Shape& shape, std::span<const int> lengths,
+                    int vocabulary) {
+  Tensor x = numbers_of(ids, shape, vocabulary);
+  check_input("prove_batch", x, lengths);
+  return batch(name, on_numbers(model), x, lengths);
+}
+
+}  // namespace HEED_PRECISION
+}  // namespace heed
