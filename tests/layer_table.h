@@ -5,19 +5,105 @@
 #include <map>
 #include <string>
 #include "autograd/ops.h"
+#include "autograd/random.h"
 #include "layers/activation.h"
+#include "layers/attention.h"
 #include "layers/batch_norm.h"
+#include "layers/conv1x1.h"
+#include "layers/dropout.h"
+#include "layers/embedding.h"
+#include "layers/layer_norm.h"
 #include "layers/linear.h"
+#include "layers/positional_encoding.h"
+#include "layers/self_attention_2d.h"
 #include "layers/sequential.h"
 
 namespace heed_tests {
+
+// The inputs of one call: in0 of a golden case, then in0.1, in0.2, ...
+using Inputs = std::vector<heed::Tensor>;
 
 template <class L> struct Row {
   std::string name;  // of the case in golden/layers.safetensors; the class is before the '.'
   std::function<L()> make;  // the layer, with weights of its own choice
   // Parameters whose gradient is zero, each with the reason.
   std::map<std::string, std::string> zero_gradient = {};
+  std::function<heed::Tensor(L&, const Inputs&)> call = [](L& layer, const Inputs& in) {
+    if constexpr (requires { heed::Tensor(layer(in[0])); }) return heed::Tensor(layer(in[0]));
+    else return heed::fail("[row] this layer needs a call of its own"), heed::Tensor();
+  };
+  std::string no_derivative = {};  // why its gradients are not those of differences
 };
+
+// Output and weights, one after the other, so that both are compared.
+inline heed::Tensor both(const heed::Attention& a) {
+  return heed::cat({a.output.reshape({-1}), a.weights.reshape({-1})}, 0);
+}
+
+// With dropout: from the seed of the golden cases.
+template <class L> heed::Tensor from_seed_3(L& layer, const Inputs& in) {
+  heed::manual_seed(3);
+  return layer(in[0]);
+}
+
+template <class Visit> void for_each_sequence_layer(Visit visit) {
+  using namespace heed;
+  visit(Row<Dropout>{"Dropout", [] { return Dropout(0.25); }, {}, from_seed_3<Dropout>});
+  visit(Row<LayerNorm>{"LayerNorm", [] { return LayerNorm(5); }});
+  visit(Row<LayerNorm>{"LayerNorm.options", [] { return LayerNorm(5, 0.25); }});
+  auto look_up = [](Embedding& layer, const Inputs& in) {
+    std::vector<Scalar> numbers = in[0].to_vector();
+    return layer(std::vector<int>(numbers.begin(), numbers.end()), in[0].shape());
+  };
+  visit(Row<Embedding>{"Embedding", [] { return Embedding(7, 3); }, {}, look_up});
+  visit(Row<Embedding>{"Embedding.padding",
+                       [] { return Embedding(7, 3, 2); },
+                       {},
+                       look_up,
+                       "the padding row has a gradient of 0, whatever comes out of it"});
+  visit(Row<PositionalEncoding>{"PositionalEncoding",
+                                [] { return PositionalEncoding(6, 0.1, 9); },
+                                {},
+                                from_seed_3<PositionalEncoding>});
+  visit(Row<LearnedPositionalEncoding>{"LearnedPositionalEncoding",
+                                       [] { return LearnedPositionalEncoding(6, 5, 0.1); },
+                                       {},
+                                       from_seed_3<LearnedPositionalEncoding>});
+  visit(Row<Conv1x1>{"Conv1x1", [] { return Conv1x1(3, 4); }});
+  visit(Row<Conv1x1>{"Conv1x1.no_bias", [] { return Conv1x1(3, 4, false); }});
+}
+
+template <class Visit> void for_each_attention_layer(Visit visit) {
+  using namespace heed;
+  using Heads = MultiHeadAttention;
+  auto wide = [] { return Heads(18, 3); };
+  auto narrow = [] { return Heads(12, 3); };
+  auto cross = [](Heads& layer, const Inputs& in) {
+    return both(layer(in[0], in[1], in[2], in.size() > 3 ? Mask::keep(in[3]) : Mask()));
+  };
+  auto self = [](Heads& layer, const Inputs& in) {
+    return both(layer(in[0], in[0], in[0], in.size() > 1 ? Mask::keep(in[1]) : Mask()));
+  };
+  visit(Row<Heads>{"MultiHeadAttention", wide, {}, cross});
+  visit(Row<Heads>{"MultiHeadAttention.a_mask_a_head", wide, {}, cross});
+  visit(Row<Heads>{"MultiHeadAttention.padding", wide, {}, cross});
+  visit(Row<Heads>{"MultiHeadAttention.self", narrow, {}, self});
+  visit(Row<Heads>{"MultiHeadAttention.causal", narrow, {}, self});
+
+  using Pixels = SelfAttention2d;
+  auto pixels = [](Pixels& layer, const Inputs& in) { return both(layer(in[0])); };
+  auto output = [](Pixels& layer, const Inputs& in) { return layer(in[0]).output; };
+  const std::map<std::string, std::string> key_bias = {
+      {"key.bias", "adds the same to all scores of a query, which softmax takes away"}};
+  std::map<std::string, std::string> closed;
+  for (const char* name : {"query", "key", "value"})
+    for (const char* part : {".weight", ".bias"})
+      closed[std::string(name) + part] = "gamma is 0, so that nothing of it comes out";
+  visit(Row<Pixels>{"SelfAttention2d", [] { return Pixels(16); }, key_bias, pixels});
+  visit(Row<Pixels>{"SelfAttention2d.scaled", [] { return Pixels(17, true); }, key_bias,
+                    pixels});
+  visit(Row<Pixels>{"SelfAttention2d.gamma_0", [] { return Pixels(8); }, closed, output});
+}
 
 template <class Visit> void for_each_layer(Visit visit) {
   using namespace heed;
@@ -36,6 +122,8 @@ template <class Visit> void for_each_layer(Visit visit) {
       Row<Sequential>{"Sequential.bias_before_norm",
                       [] { return Sequential(Linear(4, 6), BatchNorm(6), Tanh()); },
                       {{"0.bias", "BatchNorm takes each channel's mean away, bias and all"}}});
+  for_each_sequence_layer(visit);
+  for_each_attention_layer(visit);
 }
 
 }  // namespace heed_tests

@@ -77,6 +77,12 @@ inline OpRows joining_rows() {
           .golden({"index_select"}, CALL(index_select(a[0], a.ids)))
           .golden({"index_select.view"}, CALL(index_select(a[0].transpose(0, 1), a.ids)))
           .form({{3}}, CALL(index_select(a[0], std::vector<int>{2, 0, 2, 2}))),
+      OpRow("embedding(span<int>, Tensor, int)")
+          .golden(cases("embedding", {"rows", "repeated"}), CALL(embedding(a.ids, a[0])))
+          .golden({"embedding.view"}, CALL(embedding(a.ids, a[0].transpose(0, 1))))
+          .kink({"embedding.padding"},  // the padding row counts, yet has a gradient of 0
+                CALL(embedding(a.ids, a[0], 4)))
+          .form({{4, 3}}, CALL(embedding(std::vector<int>{3, 3, 0}, a[0] * a[0], 1))),
   };
 }
 

@@ -1,6 +1,7 @@
 // The table of operations: a row for everything that autograd/ops.h declares and for the
 // members of Tensor under "---- shapes". tests/test_ops.cpp goes through it.
 #pragma once
+#include "autograd/random.h"
 #include "tests/op_row.h"
 #include "tests/op_rows_elementwise.h"
 #include "tests/op_rows_shape.h"
@@ -101,6 +102,27 @@ inline OpRows softmax_rows() {
   };
 }
 
+inline OpRows masked_softmax_rows() {
+  const Call plain = CALL(masked_softmax(a[0], a[1]));
+  return {
+      OpRow("masked_softmax(Tensor, Tensor)")
+          .golden(cases("masked_softmax",
+                        {"same", "vector", "keys", "causal", "sentences", "heads",
+                         "sentences_queries", "all", "long", "everything", "one_key",
+                         "hidden_rows", "queries", "nothing", "hidden_large"}),
+                  plain)
+          .golden({"masked_softmax.views"},
+                  CALL(masked_softmax(a[0].transpose(0, 1), a[1].transpose(0, 1))))
+          .kink({"masked_softmax.not_finite"}, plain)
+          .form({{2, 5, 4, 3}}, CALL(masked_softmax(a[0].permute({0, 3, 2, 1}),
+                                                    tensor({1, 0, 1, 1, 0}, {1, 5}))))
+          .form({{2, 3, 4, 5}},
+                CALL(masked_softmax(a[0], a[0].detach().narrow(2, 1, 1) > 0)))
+          .form({{3, 4}}, CALL(masked_softmax(a[0], tensor({1, 0, 1}, {3, 1}))))
+          .form({{3, 4}}, CALL(masked_softmax(a[0], scalar(1)))),
+  };
+}
+
 inline OpRows product_rows() {
   const Call plain = CALL(matmul(a[0], a[1]));
   return {
@@ -185,6 +207,34 @@ inline OpRows normalize_rows() {
           .golden({"batch_norm.train_options"},
                   CALL(batch_norm(a[0], a.running_mean, a.running_var, a[1], a[2], true, 0.3,
                                   0.01))),
+      OpRow("layer_norm(Tensor, Tensor, Tensor, double)")
+          .golden(cases("layer_norm", {"rows", "dims3", "vector", "wide", "large_mean"}),
+                  CALL(layer_norm(a[0], a[1], a[2])))
+          .golden({"layer_norm.options"}, CALL(layer_norm(a[0], a[1], a[2], 0.25)))
+          .golden({"layer_norm.view"}, CALL(layer_norm(a[0].transpose(0, 1), a[1], a[2])))
+          .form({{5, 2, 4}, {4, 2}, {2, 4}},
+                CALL(layer_norm(a[0].permute({1, 0, 2}), a[1].select(1, 0), a[2].select(0, 1))))
+          .form({{2, 3, 4, 5}, {5}}, CALL(layer_norm(a[0], a[1], a[1], 0.5))),
+  };
+}
+
+// From the seed of the golden cases.
+inline Tensor dropout_from_5(const Tensor& x, double p, bool training) {
+  manual_seed(5);
+  return dropout(x, p, training);
+}
+
+inline OpRows dropout_rows() {
+  return {
+      OpRow("dropout(Tensor, double, bool)")
+          .golden({"dropout.p0"}, CALL(dropout_from_5(a[0], 0, true)))
+          .golden({"dropout.p10"}, CALL(dropout_from_5(a[0], 0.1, true)))
+          .golden({"dropout.p25"}, CALL(dropout_from_5(a[0], 0.25, true)))
+          .golden({"dropout.p50"}, CALL(dropout_from_5(a[0], 0.5, true)))
+          .golden({"dropout.p90"}, CALL(dropout_from_5(a[0], 0.9, true)))
+          .golden({"dropout.p100"}, CALL(dropout_from_5(a[0], 1, true)))
+          .golden({"dropout.eval"}, CALL(dropout_from_5(a[0], 0.5, false)))
+          .form({{3, 4}}, CALL(dropout_from_5(a[0].transpose(0, 1), 0.5, true))),
   };
 }
 #undef CALL
@@ -194,7 +244,8 @@ inline const OpRows& op_table() {
     OpRows all;
     for (auto part :
          {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows, var_rows, max_rows,
-          softmax_rows, product_rows, loss_rows, normalize_rows})
+          softmax_rows, masked_softmax_rows, product_rows, loss_rows, normalize_rows,
+          dropout_rows})
       for (OpRow& row : part()) all.push_back(std::move(row));
     return all;
   }();

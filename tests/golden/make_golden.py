@@ -202,6 +202,12 @@ def shapes(cases):
         ids=numpy.array([3, 3, 0]))
     add("index_select.view", "index_select(a.transpose(0, 1), ids)", lambda a, ids: a.T[ids],
         (3, 5), ids=numpy.array([4, 0, 4]))
+    for name, padding, ids in [("rows", None, [4, 0, 6, 2]), ("repeated", None, [4, 0, 4, 4, 1]),
+                               ("padding", 4, [4, 0, 4, 3, 1, 0])]:
+        add(f"embedding.{name}", f"embedding(ids, a, {-1 if padding is None else padding})",
+            lambda a, ids: F.embedding(ids, a, padding), (7, 3), ids=numpy.array(ids))
+    add("embedding.view", "embedding(ids, a.transpose(0, 1))",
+        lambda a, ids: F.embedding(ids, a.T), (3, 5), ids=numpy.array([4, 0, 4]))
 
 
 def reductions(cases):
@@ -247,6 +253,45 @@ def reductions(cases):
     x = draw("softmax.minus_inf", 3, 4)
     x[0, 1] = x[2, :3] = -math.inf
     add("softmax.minus_inf", "softmax(a, 1), a holds -inf", lambda a: torch.softmax(a, 1), x)
+
+
+def masked_softmaxes(cases):
+    """in0 scores, in1 the mask: 1 = visible."""
+    def masked(a, mask):
+        mask = (mask != 0).expand_as(a)
+        seen = mask.any(-1, keepdim=True)  # PyTorch makes NaN of a row without any
+        scores = a.masked_fill(~mask, -math.inf).masked_fill(~seen, 0)
+        return torch.softmax(scores, -1).masked_fill(~mask, 0)
+
+    def coins(*shape):  # two of three visible; the first key always
+        mask = (draw("mask", *shape, low=0, high=3) > 1).astype("f4")
+        mask[..., 0] = 1
+        return mask
+
+    x = (2, 3, 4, 5)
+    some_rows = coins(2, 1, 4, 5)
+    some_rows[0, 0, 1] = some_rows[1, 0, 3] = 0
+    odd = draw("masked_softmax.not_finite", 4, 5)
+    odd[0, 1], odd[1, 4], odd[2, 2], odd[3] = math.nan, math.inf, -math.inf, math.nan
+    finite = numpy.isfinite(odd).astype("f4")
+    large = draw("masked_softmax.hidden_large", 4, 5)
+    large[:, 2] += 500  # in the maximum it would leave nothing of the others
+    for name, scores, mask in [
+            ("same", (4, 5), coins(4, 5)), ("vector", (5,), coins(5)),
+            ("keys", (4, 5), coins(5)), ("causal", (5, 5), numpy.tri(5, dtype="f4")),
+            ("sentences", x, coins(2, 1, 1, 5)), ("heads", x, coins(3, 1, 5)),
+            ("sentences_queries", x, coins(2, 1, 4, 5)), ("all", x, coins(2, 3, 4, 5)),
+            ("long", (3, 67), coins(3, 67)), ("everything", (4, 5), numpy.ones((4, 5), "f4")),
+            ("one_key", (4, 5), numpy.eye(4, 5, dtype="f4")),
+            ("hidden_rows", x, some_rows),
+            ("queries", (4, 5), numpy.float32([[1], [0], [1], [0]])),
+            ("nothing", (4, 5), numpy.zeros((1, 1), "f4")),
+            ("hidden_large", large, numpy.float32([1, 1, 0, 1, 1])),
+            ("not_finite", odd, finite)]:
+        cases.add(f"masked_softmax.{name}", "masked_softmax(a, b)", masked, scores, mask,
+                  constant=(1,))
+    cases.add("masked_softmax.views", "masked_softmax(a.transpose(0, 1), b.transpose(0, 1))",
+              lambda a, b: masked(a.T, b.T), (5, 4), coins(4, 5).T.copy(), constant=(1,))
 
 
 def products(cases):
@@ -346,38 +391,196 @@ def normalisations(cases):
         cases.put(name, **before, **{k + "_after": v for k, v in after.items()})
 
 
+    def layer(x, weight, bias, eps=1e-5):
+        return F.layer_norm(x, weight.shape, weight, bias, eps)
+    for name, shape in [("rows", (7, 5)), ("dims3", (2, 7, 5)), ("vector", (5,)),
+                        ("wide", (3, 67))]:
+        cases.add(f"layer_norm.{name}", "layer_norm(a, b, c)", layer, shape, shape[-1:],
+                  shape[-1:])
+    cases.add("layer_norm.large_mean",
+              "layer_norm(a, b, c): where E x^2 - (E x)^2 loses its digits", layer,
+              draw("layer_norm.large_mean", 3, 40, low=29, high=31), (40,), (40,))
+    cases.add("layer_norm.options", "layer_norm(a, b, c, 0.25)",
+              lambda *a: layer(*a, 0.25), (7, 5), (5,), (5,))
+    cases.add("layer_norm.view", "layer_norm(a.transpose(0, 1), b, c)",
+              lambda x, *rest: layer(x.T, *rest), (5, 7), (5,), (5,))
+
+
+def dropouts(cases):
+    """Each from seed 5. bits, grad_bits: out and grad0 as PyTorch makes them in float32."""
+    for word, p, training in [("p0", 0, True), ("p10", 0.1, True), ("p25", 0.25, True),
+                              ("p50", 0.5, True), ("p90", 0.9, True), ("p100", 1, True),
+                              ("eval", 0.5, False)]:
+        def f(x):
+            torch.manual_seed(5)
+            return F.dropout(x, p, training)
+        name = f"dropout.{word}"
+        cases.add(name, f"dropout(a, {p}, {str(training).lower()}), seed 5", f, (9, 13))
+        x = torch.tensor(cases.arrays[name + "/in0"], requires_grad=True)
+        y = f(x)
+        y.backward(torch.tensor(cases.arrays[name + "/c"]))
+        cases.put(name, bits=y, grad_bits=x.grad, next=torch.rand(1))
+
+
 def ops_file():
     cases = Cases()
-    for part in (elementwise, shapes, reductions, products, losses, normalisations):
+    for part in (elementwise, shapes, reductions, masked_softmaxes, products, losses,
+                 normalisations, dropouts):
         part(cases)
     return cases
 
 
 # ---- Layers: parameters by their names in state_dict, and gradients of them ------------------
 
-def module_case(cases, name, heed, module, *shapes):
+def module_case(cases, name, heed, module, *calls, call=None, fixed={}):
     """`param.NAME` and `grad.NAME` of every parameter, `buffer.NAME` before any call; then one
-    call in training mode for each shape: in0, out0, in1, ...; `buffer_after.NAME`; the last
-    input once more in eval mode, out_eval. c weighs the last training output, in whose backward
-    pass grad0 (of the last input) and grad.NAME arise."""
+    call in training mode for each of `calls`: in0, out0, in1, ...; `buffer_after.NAME`; the
+    last inputs once more in eval mode, out_eval. c weighs the last training output, in whose
+    backward pass grad0 (of the last input) and grad.NAME arise.
+
+    A call is the shape of its input, or a list if it has several: shapes, or arrays of numbers
+    that get no gradient (masks, ids). From the second on their names are in0.1, in0.2, ...; the
+    last call's gradients are grad0, grad0.1, .... `call(module, *inputs)`: module(input) if not
+    given. `fixed`: parameters that are not drawn. Dropout starts from seed 3."""
     for key, p in module.named_parameters():
-        p.data = torch.tensor(draw(f"{name} {key}", *p.shape))
+        p.data = fixed.get(key, torch.tensor(draw(f"{name} {key}", *p.shape)))
         cases.put(name, **{"param." + key: p.clone()})
     cases.put(name, **{"buffer." + k: b.clone() for k, b in module.named_buffers()})
     module.double()
-    for i, shape in enumerate(shapes):
-        x = draw(f"{name} {i}", *shape)
-        t = torch.tensor(x, dtype=torch.float64, requires_grad=True)
-        out = module(t)
-        cases.put(name, **{f"in{i}": x, f"out{i}": out})
+    call = call or (lambda module, x: module(x))
+    suffix = lambda j: f".{j}" if j else ""
+    for i, inputs in enumerate(calls):
+        inputs = inputs if isinstance(inputs, list) else [inputs]
+        ts = []
+        for j, x in enumerate(inputs):
+            constant = isinstance(x, numpy.ndarray)
+            x = x if constant else draw(f"{name} {i}{suffix(j)}", *x)
+            ts.append(torch.tensor(x, dtype=torch.float64, requires_grad=not constant))
+            cases.put(name, **{f"in{i}{suffix(j)}": x})
+        torch.manual_seed(3)
+        out = call(module, *ts)
+        cases.put(name, **{f"out{i}": out})
     c = draw(name + " c", *out.shape)
     (torch.tensor(c, dtype=torch.float64) * out).sum().backward()
-    cases.put(name, c=c, grad0=t.grad,
+    cases.put(name, c=c, **{f"grad0{suffix(j)}": t.grad for j, t in enumerate(ts)
+                            if t.requires_grad},
               **{"grad." + k: p.grad for k, p in module.named_parameters()},
               **{"buffer_after." + k: b for k, b in module.named_buffers()})
     module.eval()
-    cases.put(name, out_eval=module(t))
+    cases.put(name, out_eval=call(module, *ts))
     cases.about[name] = heed
+
+
+def position_table(positions, width):
+    """Sines and cosines in double: Vaswani et al. 2017, section 3.5."""
+    angles = numpy.outer(positions, 10000.0 ** (-(numpy.arange(width) // 2 * 2) / width))
+    return numpy.where(numpy.arange(width) % 2 == 0, numpy.sin(angles), numpy.cos(angles))
+
+
+class Positions(torch.nn.Module):
+    def __init__(self, width, length, dropout, learned=False):
+        super().__init__()
+        self.dropout = torch.nn.Dropout(dropout)
+        if learned:
+            self.weight = torch.nn.Parameter(torch.zeros(length, width))
+        else:
+            table = position_table(numpy.arange(length), width)
+            self.register_buffer("pe", torch.tensor(table, dtype=torch.float32)[None])
+
+    def forward(self, x):
+        table = self.pe[0] if hasattr(self, "pe") else self.weight
+        return self.dropout(x + table[:x.shape[1]])
+
+
+class PixelAttention(torch.nn.Module):
+    """The document's block. Here it gives its weights, too."""
+    def __init__(self, channels, scaled=False):
+        super().__init__()
+        conv = torch.nn.Conv2d
+        self.query = conv(channels, channels // 8, 1)
+        self.key = conv(channels, channels // 8, 1)
+        self.value = conv(channels, channels, 1)
+        self.gamma = torch.nn.Parameter(torch.zeros(1))
+        self.scaled = scaled
+
+    def forward(self, x):
+        q, k, v = (f(x).flatten(2) for f in (self.query, self.key, self.value))
+        scores = q.transpose(1, 2) @ k
+        weights = (scores / math.sqrt(k.shape[1]) if self.scaled else scores).softmax(-1)
+        return self.gamma * (v @ weights.transpose(1, 2)).view(x.shape) + x, weights
+
+
+def both(outputs):
+    """Output and weights, one after the other, as one vector."""
+    return torch.cat([t.reshape(-1) for t in outputs])
+
+
+def attention_layers(cases):
+    """B = 2, H = 3, Tq = 4, Tk = 5, d = 6, D = 18; in0.3, or in0.1 of self-attention, is heed's
+    mask: 1 = may attend. No row is hidden from end to end: PyTorch would make NaN of it."""
+    heads = torch.nn.MultiheadAttention
+    cross, self_ = [(2, 4, 18), (2, 5, 18), (2, 5, 18)], (2, 5, 12)
+    padding = (numpy.arange(5) < numpy.array([[5], [3]])).astype("f4")[:, None]  # (B, 1, Tk)
+    a_head = (draw("mask a head", 2, 3, 4, 5, low=0, high=3) > 1).astype("f4")
+    a_head[..., 0] = 1
+    causal = numpy.tri(5, dtype="f4")
+
+    def attend(module, q, k, v, mask=None):
+        if mask is not None:  # PyTorch's: (Tq, Tk) or (B H, Tq, Tk), True = hidden
+            scores = q.shape[0], module.num_heads, q.shape[1], k.shape[1]
+            mask = mask.expand(scores).flatten(0, 1) == 0
+        return both(module(q, k, v, attn_mask=mask, average_attn_weights=False))
+
+    def by_padding(module, q, k, v, mask):
+        return both(module(q, k, v, key_padding_mask=mask[:, 0] == 0,
+                           average_attn_weights=False))
+    name = "MultiHeadAttention"
+    module_case(cases, name, "MultiHeadAttention(18, 3), output and weights",
+                heads(18, 3, batch_first=True), cross, call=attend)
+    module_case(cases, name + ".a_mask_a_head", "the same with a mask (B, H, Tq, Tk)",
+                heads(18, 3, batch_first=True), cross + [a_head], call=attend)
+    module_case(cases, name + ".padding", "the same with a mask (B, 1, Tk): lengths 5 and 3",
+                heads(18, 3, batch_first=True), cross + [padding], call=by_padding)
+    module_case(cases, name + ".self", "MultiHeadAttention(12, 3)(x, x, x)",
+                heads(12, 3, batch_first=True), self_, call=lambda m, x: attend(m, x, x, x))
+    module_case(cases, name + ".causal", "the same with causal_mask(5)",
+                heads(12, 3, batch_first=True), [self_, causal],
+                call=lambda m, x, mask: attend(m, x, x, x, mask))
+    pixels = lambda module, x: both(module(x))
+    name = "SelfAttention2d"
+    module_case(cases, name, "SelfAttention2d(16), output and weights", PixelAttention(16),
+                (2, 16, 3, 5), (2, 16, 4, 1), call=pixels)
+    module_case(cases, name + ".scaled", "SelfAttention2d(17, true)", PixelAttention(17, True),
+                (2, 17, 3, 4), call=pixels)
+    module_case(cases, name + ".gamma_0", "SelfAttention2d(8), output alone", PixelAttention(8),
+                (2, 8, 3, 2), call=lambda m, x: m(x)[0], fixed={"gamma": torch.zeros(1)})
+
+
+def sequence_layers(cases):
+    nn = torch.nn
+    module_case(cases, "Dropout", "Dropout(0.25)", nn.Dropout(0.25), (2, 7, 5))
+    module_case(cases, "LayerNorm", "LayerNorm(5)", nn.LayerNorm(5), (2, 7, 5))
+    module_case(cases, "LayerNorm.options", "LayerNorm(5, 0.25)", nn.LayerNorm(5, eps=0.25),
+                (7, 5), (3, 2, 5))
+    ids = numpy.float32([[4, 0, 6, 2], [2, 2, 0, 5]])
+    look_up = lambda module, ids: module(ids.long())
+    module_case(cases, "Embedding", "Embedding(7, 3)", nn.Embedding(7, 3), [ids], call=look_up)
+    module_case(cases, "Embedding.padding", "Embedding(7, 3, 2)",
+                nn.Embedding(7, 3, padding_idx=2), [ids], call=look_up)
+    module_case(cases, "PositionalEncoding", "PositionalEncoding(6, 0.1, 9)",
+                Positions(6, 9, 0.1), (2, 4, 6), (1, 9, 6))
+    module_case(cases, "LearnedPositionalEncoding", "LearnedPositionalEncoding(6, 5, 0.1)",
+                Positions(6, 5, 0.1, learned=True), (1, 5, 6), (2, 4, 6))
+    module_case(cases, "Conv1x1", "Conv1x1(3, 4)", nn.Conv2d(3, 4, 1), (2, 3, 5, 6),
+                (1, 3, 1, 2))
+    module_case(cases, "Conv1x1.no_bias", "Conv1x1(3, 4, false)",
+                nn.Conv2d(3, 4, 1, bias=False), (2, 3, 5, 6))
+    for width in (512, 7):
+        positions = numpy.array([0, 1, 2, 5, 100, 1234, 4999])
+        cases.put(f"position_table.{width}", positions=positions,
+                  rows=position_table(positions, width))
+        cases.about[f"position_table.{width}"] = (
+            f"rows of PositionalEncoding::sines({width}, 5000)")
 
 
 def layers_file():
@@ -405,6 +608,8 @@ def layers_file():
         name = type(module).__name__
         module_case(cases, name, name, module, (2, 7, 5))
         assert abs(cases.arrays[name + "/in0"]).min() > 1e-3
+    sequence_layers(cases)
+    attention_layers(cases)
     return cases
 
 
