@@ -5,8 +5,14 @@
 #include <fstream>
 #include <sstream>
 #include "autograd/random.h"
+#include "layers/attention.h"
+#include "layers/conv1x1.h"
+#include "layers/embedding.h"
 #include "layers/init.h"
+#include "layers/layer_norm.h"
 #include "layers/linear.h"
+#include "layers/positional_encoding.h"
+#include "layers/self_attention_2d.h"
 #include "lessons/support/hash.h"
 #include <doctest/doctest.h>
 
@@ -35,6 +41,27 @@ std::vector<Tensor> make(const std::string& call, std::istream& in) {
     return Linear(inputs, outputs, call == "linear").parameters();
   }
   if (call == "conv") return {init::default_weight(shape())};
+  if (call == "conv1x1" || call == "embedding" || call == "multi_head" ||
+      call == "learned_positions") {
+    auto first = int64_t(next()), second = int64_t(next());
+    if (call == "conv1x1") return Conv1x1(first, second).parameters();
+    if (call == "embedding") return Embedding(first, second).parameters();
+    if (call == "multi_head") return MultiHeadAttention(first, int(second)).parameters();
+    return LearnedPositionalEncoding(first, second).parameters();
+  }
+  if (call == "embedding_padding") {
+    auto vocabulary = int64_t(next()), width = int64_t(next());
+    return Embedding(vocabulary, width, int(next())).parameters();
+  }
+  if (call == "layer_norm") return LayerNorm(int64_t(next())).parameters();
+  if (call == "self_attention_2d") {
+    auto channels = int64_t(next());
+    SelfAttention2d block(channels);
+    CHECK(block.gamma.item() == 0);
+    std::vector<Tensor> all = block.parameters();
+    all.pop_back();  // gamma
+    return all;
+  }
   if (call == "kaiming_uniform") return {init::kaiming_uniform(shape())};
   double gain = next();
   if (call == "xavier_uniform") return {init::xavier_uniform(shape(), gain)};

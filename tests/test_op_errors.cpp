@@ -6,6 +6,7 @@
 #include "tests/expect_error.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 using namespace heed;
@@ -82,6 +83,7 @@ std::vector<Undefined> undefined_shapes() {
          stack({x, NONE}, 0);
        }},
       {"index_select(Tensor, span<int>)", "[index_select]", [=] { index_select(NONE, IDS); }},
+      {"embedding(span<int>, Tensor, int)", "[embedding]", [=] { embedding(IDS, NONE); }},
   };
 }
 
@@ -99,6 +101,7 @@ std::vector<Undefined> undefined_others() {
       {"max(Tensor, Dims, bool)", "[max]", [=] { max(NONE, {0}); }},
       {"argmax(Tensor, int)", "[argmax]", [=] { argmax(NONE, 0); }},
       {"softmax(Tensor, int)", "[softmax]", [=] { softmax(NONE, 0); }},
+      {"masked_softmax(Tensor, Tensor)", "[masked_softmax]", [=] { masked_softmax(x, NONE); }},
       {"log_softmax(Tensor, int)", "[log_softmax]", [=] { log_softmax(NONE, 0); }},
       {"matmul(Tensor, Tensor)", "[matmul]", [=] { matmul(x, NONE); }},
       {"linear(Tensor, Tensor, Tensor)", "[linear]", [=] { linear(x, NONE); }},
@@ -111,6 +114,9 @@ std::vector<Undefined> undefined_others() {
          Tensor mean = v, var;
          batch_norm(x, mean, var, v, v, true);
        }},
+      {"layer_norm(Tensor, Tensor, Tensor, double)", "[layer_norm]",
+       [=] { layer_norm(x, v, NONE); }},
+      {"dropout(Tensor, double, bool)", "[dropout]", [=] { dropout(NONE, 0.5, false); }},
   };
 }
 
@@ -189,6 +195,9 @@ TEST_CASE("op errors: joining and picking") {
                {"[index_select]", "index 2", "place 1", "(2, 3)"});
   expect_error([&] { index_select(a, negative); }, {"[index_select]", "index -1", "(2, 3)"});
   expect_error([&] { index_select(scalar(1), IDS); }, {"[index_select]", "scalar"});
+  expect_error([&] { embedding(far, a); }, {"[embedding]", "index 2", "place 1", "(2, 3)"});
+  expect_error([&] { embedding(negative, a); }, {"[embedding]", "index -1", "0 to 1"});
+  expect_error([&] { embedding(IDS, scalar(1)); }, {"[embedding]", "scalar"});
 }
 
 TEST_CASE("op errors: reductions") {
@@ -215,6 +224,12 @@ TEST_CASE("op errors: reductions") {
   expect_error([&] { softmax(x, 2); }, {"[softmax]", "dimension 2", "2 dimensions"});
   expect_error([&] { softmax(scalar(1), 0); }, {"[softmax]", "0 dimensions"});
   expect_error([&] { log_softmax(x, -3); }, {"[log_softmax]", "dimension -3"});
+  expect_error([&] { masked_softmax(x, ones({2})); },
+               {"[masked_softmax]", "(4, 3)", "(2)", "3 and 2 differ"});
+  expect_error([&] { masked_softmax(x, ones({2, 4, 3})); },
+               {"[masked_softmax]", "(4, 3)", "(2, 4, 3)", "mask must broadcast to x"});
+  expect_error([&] { masked_softmax(ones({3}), x); }, {"[masked_softmax]", "(3)", "(4, 3)"});
+  expect_error([&] { masked_softmax(scalar(1), scalar(1)); }, {"[masked_softmax]", "scalar"});
 }
 
 TEST_CASE("op errors: products") {
@@ -295,4 +310,16 @@ TEST_CASE("op errors: batch_norm") {
   CHECK(mean.to_vector() == zeros({3}).to_vector());  // nothing was changed
   CHECK(var.to_vector() == ones({3}).to_vector());
   CHECK(batch_norm(ones({1, 3}), mean, var, w, w, false).shape() == Shape{1, 3});
+}
+
+TEST_CASE("op errors: layer_norm and dropout") {
+  Tensor x = ones({4, 3}), w = ones({3}), bad = ones({4});
+  expect_error([&] { layer_norm(x, bad, w); }, {"[layer_norm]", "(4, 3)", "rows of 3", "(4)"});
+  expect_error([&] { layer_norm(x, w, bad); }, {"[layer_norm]", "(4, 3)", "rows of 3", "(4)"});
+  expect_error([&] { layer_norm(x, ones({1}), w); }, {"[layer_norm]", "(4, 3)", "(1)"});
+  expect_error([&] { layer_norm(scalar(1), w, w); }, {"[layer_norm]", "scalar"});
+  for (double p : {-0.1, 1.1, std::nan("")}) {
+    expect_error([&] { dropout(x, p); }, {"[dropout] p ", "between 0 and 1"});
+    expect_error([&] { dropout(x, p, false); }, {"[dropout] p ", "between 0 and 1"});
+  }
 }

@@ -37,6 +37,16 @@ CALLS = {
     "linear": lambda i, o: weights(nn.Linear(i, o)),
     "linear_no_bias": lambda i, o: weights(nn.Linear(i, o, bias=False)),
     "conv": lambda o, i, h, w: weights(nn.Conv2d(i, o, (h, w), bias=False)),
+    "conv1x1": lambda i, o: weights(nn.Conv2d(i, o, 1)),
+    "embedding": lambda v, d: weights(nn.Embedding(v, d)),
+    "embedding_padding": lambda v, d, p: weights(nn.Embedding(v, d, padding_idx=p)),
+    "layer_norm": lambda d: weights(nn.LayerNorm(d)),
+    # in_proj_weight, in_proj_bias, out_proj.weight, out_proj.bias
+    "multi_head": lambda d, h: weights(nn.MultiheadAttention(d, h, batch_first=True)),
+    "learned_positions": lambda d, t: [nn.init.normal_(empty(t, d), std=0.02)],
+    # the document's block: query, key, value
+    "self_attention_2d": lambda c: [p for out in (c // 8, c // 8, c)
+                                    for p in weights(nn.Conv2d(c, out, 1))],
     "kaiming_uniform": lambda *s: [nn.init.kaiming_uniform_(empty(*s), nonlinearity="relu")],
     "xavier_uniform": lambda g, *s: [nn.init.xavier_uniform_(empty(*s), gain=g)],
     "xavier_normal": lambda g, *s: [nn.init.xavier_normal_(empty(*s), gain=g)],
@@ -52,6 +62,11 @@ PROGRAM = [
     ("xavier_uniform", 1, 4, 2, 3, 3),
     ("xavier_normal", 1, 2, 3), ("xavier_normal", 1, 8, 8), ("xavier_normal", 0.5, 5, 7),
     ("linear", 2, 2),  # what the normals have left behind
+    ("seed", 0), ("embedding", 1000, 512), ("multi_head", 512, 8),  # lesson 02's
+    ("seed", 0), ("embedding", 5, 3), ("embedding_padding", 7, 5, 2), ("layer_norm", 5),
+    ("seed", 0), ("multi_head", 12, 3), ("multi_head", 3, 1), ("learned_positions", 6, 5),
+    ("seed", 0), ("conv1x1", 3, 4), ("self_attention_2d", 16), ("self_attention_2d", 9),
+    ("linear", 2, 2),
 ]
 
 if __name__ == "__main__":
