@@ -1,13 +1,15 @@
 #include "layers/masks.h"
 
 #include <ostream>
-#include "autograd/graph.h"
+#include "autograd/broadcast.h"
 #include "autograd/ops.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
 
-Mask::Mask(const Tensor& may) : may_(may.detach().contiguous()) {
+Mask::Mask(const Tensor& may) {
+  check_defined("mask", may);
+  may_ = may.detach().contiguous();
   HEED_CHECK(may.dim() >= 2 && may.dim() <= 4, "[mask] ", may.shape(),
              ": (Tq, Tk), (B, Tq, Tk) or (B, H, Tq, Tk) wanted");
   for (int64_t i = 0; i < may_.numel(); ++i)
@@ -66,7 +68,9 @@ Mask combine(const Mask& a, const Mask& b) {
     bool heads = x.tensor().dim() == 3 && other.tensor().dim() == 4;
     return heads ? x.tensor().unsqueeze(1) : x.tensor();
   };
-  return Mask::keep(widened(a, b) * widened(b, a));
+  Tensor x = widened(a, b), y = widened(b, a);
+  broadcast_shapes("combine", x.shape(), y.shape());  // throws if they do not fit
+  return Mask::keep(x * y);
 }
 
 namespace {

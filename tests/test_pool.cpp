@@ -25,11 +25,13 @@ namespace {
 std::atomic<int64_t> allocations{0};  // calls of operator new so far, in all threads
 std::atomic<int64_t> living{0};       // blocks that were not deleted yet
 std::atomic<size_t> last_size{0};     // bytes of the latest block
+std::atomic<int64_t> large{0};        // blocks that the pool does not keep, so far
 
 void* take(size_t bytes, size_t boundary) noexcept {
   ++allocations;
   ++living;
   last_size = bytes;
+  large += bytes > size_t(64) << 20;
   if (boundary <= alignof(std::max_align_t)) return std::malloc(bytes ? bytes : 1);
   return std::aligned_alloc(boundary, (bytes + boundary - 1) / boundary * boundary);
 }
@@ -92,6 +94,20 @@ TEST_CASE("pool: a large block goes back to the system") {
   int64_t before = living;
   for (int i = 0; i < 3; ++i) pool_give(pool_take(LARGE), LARGE);
   CHECK(living == before);
+}
+
+// Were every slice to make a gradient of the whole, T slices would cost T times its size.
+TEST_CASE("pool: sixteen slices of one tensor cost one gradient of its size") {
+  constexpr int64_t T = 16, WIDTH = ((int64_t(65) << 20) / T) / int64_t(sizeof(Scalar));
+  for (bool inner : {false, true}) {
+    Tensor x = zeros({T, WIDTH}).requires_grad_(), sliced = inner ? x.view({T, WIDTH}) : x;
+    Tensor total = sliced.select(0, 0);
+    for (int64_t t = 1; t < T; ++t) total = total + sliced.select(0, t);
+    int64_t before = large;
+    total.backward(ones({WIDTH}));
+    CHECK(large - before == (inner ? 2 : 1));  // the leaf does not share the view's
+    CHECK(sum(x.grad() == 1).item() == Scalar(T * WIDTH));
+  }
 }
 
 #ifndef HEED_NO_POOL  // with it, every block comes from the system: for the sanitizers
