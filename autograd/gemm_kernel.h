@@ -175,17 +175,20 @@ inline void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64
   } else if (sw == 1 && width >= Q) {
     copy_rows<Quad>(k, width, from, sp, to);
   } else if (sp == 1 && width >= Q && k >= Q) {
-    for (int64_t at = 0; at < width; at += Q) {
-      const int64_t w = std::min(at, width - Q);
-      const auto turn = [=](int64_t p) {
-        Quad square[Q];
-        for (int i = 0; i < Q; ++i) square[i] = simd::load<Quad>(from + (w + i) * sw + p);
-        transpose(square);
-        for (int i = 0; i < Q; ++i) simd::store(to + (p + i) * width + w, square[i]);
-      };
-      for (int64_t p = 0; p + Q < k; p += Q) turn(p);
-      turn(k - Q);
-    }
+    const auto turn = [=](int64_t p, int64_t w) {
+      Quad square[Q];
+      for (int i = 0; i < Q; ++i) square[i] = simd::load<Quad>(from + (w + i) * sw + p);
+      transpose(square);
+      for (int i = 0; i < Q; ++i) simd::store(to + (p + i) * width + w, square[i]);
+    };
+    constexpr int64_t LINE = 64 / S;  // a cache line of each row at a time, in all columns
+    for (int64_t line = 0; line < k; line += LINE)
+      for (int64_t w = 0; w < width; w += Q) {
+        for (int64_t i = w; i < std::min(w + Q, width); ++i)
+          __builtin_prefetch(from + i * sw + line + 2 * LINE);
+        for (int64_t p = line; p < std::min(line + LINE, k); p += Q)
+          turn(std::min(p, k - Q), std::min(w, width - Q));
+      }
   } else {
     for (int64_t p = 0; p < k; ++p)
       for (int64_t w = 0; w < width; ++w) to[p * width + w] = from[p * sp + w * sw];

@@ -1,5 +1,5 @@
-// softmax, the same over what a mask leaves visible, and its logarithm, along the last dimension
-// (others are turned there and back).
+// softmax, the same over what a mask leaves visible, and its logarithm, along the last
+// dimension (others are turned there and back).
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
@@ -25,13 +25,13 @@ template <class Row> void for_rows(const Tensor& x, Tensor& y, Row row) {
 
 // dx = y (g - sum_j y_j g_j), row by row
 Tensor softmax_gradient(const Tensor& g, const Tensor& y) {
-  Tensor d = g * y;
+  Tensor d = empty(y.shape());
   int64_t n = y.shape().back();
-  const Scalar* weights = y.data();
-  for_rows(d, d, [&, n](const Scalar* in, Scalar* out) {
-    const Scalar* w = weights + (in - d.data());
-    Scalar total = simd::sum16(in, n);
-    for (int64_t j = 0; j < n; ++j) out[j] = in[j] - w[j] * total;
+  const Scalar *upstream = g.data(), *first = y.data();
+  for_rows(y, d, [=](const Scalar* w, Scalar* out) {
+    const Scalar* u = upstream + (w - first);
+    Scalar total = simd::dot16(u, w, n);
+    simd::map(out, n, [total](auto u, auto w) { return u * w - w * total; }, u, w);
   });
   return d;
 }

@@ -13,8 +13,8 @@ void check_shapes(const Tensor& query, const Tensor& key, const Tensor& value) {
   HEED_CHECK(same_rank, "[attention] query ", q, ", key ", k, ", value ", v,
              ": (..., T, d) wanted for each, with B, or B and H, in front");
   for (int d = 0; d + 2 < rank; ++d)
-    HEED_CHECK(q[d] == k[d] && k[d] == v[d], "[attention] query ", q, ", key ", k, ", value ", v,
-               ": leading sizes differ");
+    HEED_CHECK(q[d] == k[d] && k[d] == v[d], "[attention] query ", q, ", key ", k, ", value ",
+               v, ": leading sizes differ");
   HEED_CHECK(q.back() == k.back(), "[attention] query ", q, ", key ", k,
              ": their last sizes differ, so that no product is defined");
   HEED_CHECK(k[rank - 2] == v[rank - 2], "[attention] key ", k, ", value ", v,
@@ -30,8 +30,8 @@ Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
   double d = double(query.size(-1));
   Tensor scores = matmul(query, key.transpose(-2, -1)) / std::sqrt(d);  // (..., Tq, Tk)
   Tensor weights = mask.defined() ? masked_softmax(scores, mask.for_scores(scores.shape()))
-                                  : softmax(scores, -1);         // (..., Tq, Tk)
-  Tensor output = matmul(dropout(weights, dropout_p), value);    // (..., Tq, dv)
+                                  : softmax(scores, -1);       // (..., Tq, Tk)
+  Tensor output = matmul(dropout(weights, dropout_p), value);  // (..., Tq, dv)
   return {output, weights};
 }
 
@@ -67,17 +67,16 @@ Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
                                          const Tensor& value, const Mask& mask) const {
   int64_t D = out_proj.weight.shape()[0];
   for (const Tensor* x : {&query, &key, &value})
-    HEED_CHECK(x->dim() == 3 && x->shape()[2] == D, "[MultiHeadAttention] query ", query.shape(),
-               ", key ", key.shape(), ", value ", value.shape(), ": (B, T, ", D,
+    HEED_CHECK(x->dim() == 3 && x->shape()[2] == D, "[MultiHeadAttention] query ",
+               query.shape(), ", key ", key.shape(), ", value ", value.shape(), ": (B, T, ", D,
                ") wanted for each");
   auto projected = [&](const Tensor& x, int which) {  // (B, T, D) -> (B, H, T, d)
-    return split_heads(linear(x, in_proj_weight.narrow(0, which * D, D),
-                              in_proj_bias.narrow(0, which * D, D)),
-                       heads);
+    return split_heads(
+        linear(x, in_proj_weight.narrow(0, which * D, D), in_proj_bias.narrow(0, which * D, D)),
+        heads);
   };
   Attention a = scaled_dot_product_attention(projected(query, 0), projected(key, 1),
-                                             projected(value, 2), mask,
-                                             training ? dropout : 0);
+                                             projected(value, 2), mask, training ? dropout : 0);
   return {out_proj(merge_heads(a.output)), a.weights};
 }
 

@@ -54,8 +54,8 @@ Mask padding_mask(std::span<const int> lengths, int64_t T) {
   Tensor may = zeros({int64_t(lengths.size()), 1, T});
   Scalar* out = may.mutable_data();
   for (size_t b = 0; b < lengths.size(); ++b) {
-    HEED_CHECK(lengths[b] >= 0 && lengths[b] <= T, "[padding_mask] sentence ", b, " has length ",
-               lengths[b], ", but there are ", T, " positions");
+    HEED_CHECK(lengths[b] >= 0 && lengths[b] <= T, "[padding_mask] sentence ", b,
+               " has length ", lengths[b], ", but there are ", T, " positions");
     for (int j = 0; j < lengths[b]; ++j) out[int64_t(b) * T + j] = 1;
   }
   return Mask::keep(may);
@@ -104,8 +104,10 @@ std::ostream& operator<<(std::ostream& out, const Mask& mask) {
     int64_t group = i / Tq, heads = may.dim() == 4 ? shape[1] : 1;
     if (may.dim() >= 3) out << "sentence " << group / heads << ", ";
     if (may.dim() == 4) out << "head " << group % heads << ", ";
-    if (Tq == 1) out << "every query sees ";
-    else out << "query " << i % Tq << " sees ";
+    if (Tq == 1)
+      out << "every query sees ";
+    else
+      out << "query " << i % Tq << " sees ";
     print_keys(out, may.data() + i * Tk, Tk);
   }
   return out;

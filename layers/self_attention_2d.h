@@ -35,8 +35,10 @@ struct SelfAttention2d : Module {
     Tensor scores = matmul(q, k);                                   // (B, N, N)
     if (scaled) scores = scores / std::sqrt(double(k.shape()[1]));  // (B, N, N)
     Tensor weights = softmax(scores, -1);                           // (B, N, N)
-    Tensor out = matmul(v, weights.transpose(1, 2));                // (B, C, N)
-    return {gamma * out.view(x.shape()) + x, weights};              // (B, C, H, W)
+    // v weights^T, turned round: weights v^T, which leaves the large one as it is.
+    Tensor out = matmul(weights, v.transpose(1, 2));                // (B, N, C)
+    out = out.transpose(1, 2).reshape(x.shape());                   // (B, C, H, W)
+    return {gamma * out + x, weights};
   }
 
  private:

@@ -1,6 +1,6 @@
-// heed's side of the bars: reads the name of a measurement on standard input and answers one line,
-// `NAME BEST MEDIAN`, microseconds a call over five blocks of about 20 ms, or `NAME absent`.
-// tests/bench/peers.py asks it and the peers in turn. One thread.
+// heed's side of the bars: reads the name of a measurement on standard input and answers one
+// line, `NAME BEST MEDIAN`, microseconds a call over five blocks of about 20 ms, or `NAME
+// absent`. tests/bench/peers.py asks it and the peers in turn. One thread.
 //
 //   echo step | build/bench/bench_heed           by hand
 #include <chrono>
@@ -49,7 +49,8 @@ struct Training {
     Linear first(10, 100);
     return Sequential(std::move(first), ReLU(), BatchNorm(100), Linear(100, 26));
   }
-  Training() : net(make_net()), adam(net.named_parameters(), {.lr = 1e-3, .weight_decay = 1e-4}) {
+  Training()
+      : net(make_net()), adam(net.named_parameters(), {.lr = 1e-3, .weight_decay = 1e-4}) {
     std::vector<lesson_01::Sample> samples = lesson_01::document_samples(10);
     for (size_t i = 0; i < samples.size(); i += 10) {
       Tensor x = empty({10, 10});
@@ -71,6 +72,51 @@ struct Training {
   }
 };
 
+// Lesson 02's class on (B, T, 512), 8 heads, without dropout: four Linears, and the heads'
+// split.
+struct Heads : Module {
+  Linear query, key, value, out;
+  FIELDS(query, key, value, out)
+  Mask mask;
+
+  explicit Heads(int64_t T)
+      : query(512, 512), key(512, 512), value(512, 512), out(512, 512), mask(causal_mask(T)) {}
+  Tensor operator()(const Tensor& x) const {
+    Attention a = scaled_dot_product_attention(split_heads(query(x), 8), split_heads(key(x), 8),
+                                               split_heads(value(x), 8), mask);
+    return out(merge_heads(a.output));
+  }
+};
+
+// Lesson 03's block on its own.
+struct Block : Module {
+  SelfAttention2d attention;
+  FIELDS(attention)
+
+  explicit Block(int64_t channels) : attention(channels) {}
+  Tensor operator()(const Tensor& x) const { return attention(x).output; }
+};
+
+// Forward alone, or a step: forward, backward from a fixed gradient, Adam. The batches rotate.
+template <class Model>
+static void measure_model(const std::string& name, Model model, const Shape& shape) {
+  std::vector<Tensor> batches;
+  for (int i = 0; i < 4; ++i) batches.push_back(randn(shape));
+  Tensor g = randn(shape);
+  Adam adam(model.named_parameters(), {.lr = 1e-3});
+  size_t count = 0;
+  if (name.find("forward") != std::string::npos) {
+    NoGrad guard;
+    measure(name, [&] { model(batches[count++ % 4]); });
+  } else {
+    measure(name, [&] {
+      adam.zero_grad();
+      model(batches[count++ % 4]).backward(g);
+      adam.step();
+    });
+  }
+}
+
 static void measure_pointwise(const std::string& name, Tensor (*f)(const Tensor&), double low) {
   Tensor x = uniform({1000000}, low, 10);
   NoGrad guard;
@@ -78,7 +124,8 @@ static void measure_pointwise(const std::string& name, Tensor (*f)(const Tensor&
 }
 
 // Forward and backward of y = f(x) on (1024, 1024).
-static void measure_both(const std::string& name, const std::function<Tensor(const Tensor&)>& f) {
+static void measure_both(const std::string& name,
+                         const std::function<Tensor(const Tensor&)>& f) {
   Tensor x = randn({1024, 1024}).requires_grad_(), g = randn({1024, 1024});
   measure(name, [&] {
     x.zero_grad();
@@ -115,7 +162,8 @@ static void measure_record(const std::string& name, bool backward) {
   }
   std::vector<double>& times = backward ? backward_times : forward_times;
   std::sort(times.begin(), times.end());
-  std::printf("%s %.4f %.4f\n", name.c_str(), times[times.size() / 20], times[times.size() / 2]);
+  std::printf("%s %.4f %.4f\n", name.c_str(), times[times.size() / 20],
+              times[times.size() / 2]);
   std::fflush(stdout);
 }
 
@@ -143,6 +191,19 @@ int main() {
       measure_pointwise(name, log, 0.01);
     } else if (name == "softmax") {
       measure_both(name, [](const Tensor& x) { return softmax(x, 1); });
+    } else if (name == "layer_norm") {
+      Tensor weight = randn({1024}), bias = randn({1024});
+      measure_both(name, [&](const Tensor& x) { return layer_norm(x, weight, bias); });
+    } else if (name == "heads_forward_2x4" || name == "heads_step_2x4") {
+      measure_model(name, Heads(4), {2, 4, 512});
+    } else if (name == "heads_forward_8x64" || name == "heads_step_8x64") {
+      measure_model(name, Heads(64), {8, 64, 512});
+    } else if (name == "heads_forward_2x1024" || name == "heads_step_2x1024") {
+      measure_model(name, Heads(1024), {2, 1024, 512});
+    } else if (name == "block_step_small") {
+      measure_model(name, Block(16), {2, 16, 8, 8});
+    } else if (name == "block_step_large") {
+      measure_model(name, Block(64), {4, 64, 32, 32});
     } else if (name == "record_forward" || name == "record_backward") {
       measure_record(name, name == "record_backward");
     } else {

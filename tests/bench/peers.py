@@ -47,6 +47,13 @@ MEASUREMENTS = {
     "sigmoid": [("torch", "sigmoid", "PyTorch", None)],
     "softmax": [("torch", "softmax", "PyTorch", 0.8)],
     "layer_norm": [("torch", "layer_norm", "PyTorch", 0.8)],
+    **{f"heads_{what}_{size}": [("torch", f"heads_{what}_{size}", "PyTorch, plain", bar),
+                                ("torch", f"sdpa_{what}_{size}", "PyTorch, its own", bar)]
+       for what, size, bar in [("forward", "2x4", 0.75), ("forward", "8x64", 0.85),
+                               ("forward", "2x1024", 0.7), ("step", "2x4", 0.7),
+                               ("step", "8x64", 0.9), ("step", "2x1024", 0.7)]},
+    "block_step_small": [("torch", "block_step_small", "PyTorch", 1 / 15)],
+    "block_step_large": [("torch", "block_step_large", "PyTorch", 1 / 2)],
     **{f"matmul_{s}": [("torch", f"matmul_{s}", "MKL through torch.mm", 1 / 0.9)]
        for s in SHAPES},
     "record_forward": [], "record_backward": []}
@@ -155,6 +162,53 @@ def serve_torch():
         a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
         return lambda: torch.mm(a, b, out=c)
 
+    class Heads(nn.Module):
+        """Multi-head attention, causal, 8 heads, width 512, by four Linears; plainly as in
+        lesson 02's document, or through PyTorch's own function."""
+        def __init__(self, T, own):
+            super().__init__()
+            self.linears = nn.ModuleList(nn.Linear(512, 512) for _ in range(4))
+            self.own, self.visible = own, torch.ones(T, T).tril().bool()
+
+        def forward(self, x):
+            B, T, D = x.shape
+            q, k, v = (f(x).view(B, T, 8, -1).transpose(1, 2) for f in self.linears[:3])
+            if self.own:
+                y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            else:
+                scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
+                y = scores.masked_fill(~self.visible, -1e9).softmax(-1) @ v
+            return self.linears[3](y.transpose(1, 2).contiguous().view(B, T, D))
+
+    class Block(nn.Module):
+        """Self-attention over feature maps, as in lesson 03's document."""
+        def __init__(self, C):
+            super().__init__()
+            self.query, self.key = nn.Conv2d(C, C // 8, 1), nn.Conv2d(C, C // 8, 1)
+            self.value, self.gamma = nn.Conv2d(C, C, 1), nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            q, k, v = (f(x).flatten(2) for f in (self.query, self.key, self.value))
+            weights = torch.bmm(q.transpose(1, 2), k).softmax(-1)
+            return self.gamma * torch.bmm(v, weights.transpose(1, 2)).view(x.shape) + x
+
+    def model(make, shape, forward):
+        net, count = make(), 0
+        batches, g = [torch.randn(shape) for _ in range(4)], torch.randn(shape)
+        adam = torch.optim.Adam(net.parameters(), 1e-3)
+
+        def call():
+            nonlocal count
+            count += 1
+            if forward:
+                with torch.no_grad():
+                    net(batches[count % 4])
+            else:
+                adam.zero_grad()
+                net(batches[count % 4]).backward(g)
+                adam.step()
+        return call
+
     weight, bias = torch.randn(1024), torch.randn(1024)
     serve(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
           f"{', MKL' if torch.backends.mkl.is_available() else ''}", losses, {
@@ -167,6 +221,12 @@ def serve_torch():
               "softmax": lambda: forward_backward(lambda x: torch.softmax(x, 1)),
               "layer_norm": lambda: forward_backward(
                   lambda x: F.layer_norm(x, (1024,), weight, bias)),
+              **{f"{form}_{what}_{B}x{T}": lambda form=form, what=what, B=B, T=T: model(
+                     lambda: Heads(T, form == "sdpa"), (B, T, 512), what == "forward")
+                 for form in ("heads", "sdpa") for what in ("forward", "step")
+                 for B, T in ((2, 4), (8, 64), (2, 1024))},
+              "block_step_small": lambda: model(lambda: Block(16), (2, 16, 8, 8), False),
+              "block_step_large": lambda: model(lambda: Block(64), (4, 64, 32, 32), False),
               **{f"matmul_{s}": lambda s=s: matmul(s) for s in SHAPES}})
 
 
