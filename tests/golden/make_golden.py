@@ -11,6 +11,7 @@ same kind of CPU; each file records the versions in its metadata, key "heed", as
 Values are computed in double. Inputs are stored as float32 and are exact in it, so that the
 float build and the double build start from the same numbers.
 """
+import copy
 import json
 import math
 import os
@@ -836,8 +837,127 @@ def lesson01_file():
     save("lesson01", arrays, about=" ".join(lesson01_file.__doc__.split()))
 
 
+# ---- Lesson 02: the document's program, and sequences reversed --------------------------------
+
+def sines(length, width, dtype):
+    """The table of positions, as the document's series computes it."""
+    place = torch.arange(length).to(dtype)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2).to(dtype) * (-math.log(10000.0) / width))
+    table = torch.zeros(length, width, dtype=dtype)
+    table[:, 0::2], table[:, 1::2] = torch.sin(place * rate), torch.cos(place * rate)
+    return table
+
+
+def document_attention(query, key, value, mask=None, dropout=None):
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.size(-1))
+    if mask is not None:
+        scores = scores.masked_fill(mask == 0, -1e9)
+    weights = F.softmax(scores, dim=-1)
+    if dropout is not None:
+        weights = dropout(weights)
+    return weights @ value, weights
+
+
+class DocumentHeads(torch.nn.Module):
+    def __init__(self, heads, width, dropout):
+        super().__init__()
+        self.heads, first = heads, torch.nn.Linear(width, width)
+        self.linears = torch.nn.ModuleList([copy.deepcopy(first) for _ in range(4)])
+        self.dropout = torch.nn.Dropout(dropout)
+
+    def forward(self, query, key, value, mask):
+        B, D = query.size(0), query.size(-1)
+        q, k, v = [linear(x).view(B, -1, self.heads, D // self.heads).transpose(1, 2)
+                   for linear, x in zip(self.linears, (query, key, value))]
+        x, weights = document_attention(q, k, v, mask.unsqueeze(1), self.dropout)
+        x = x.transpose(1, 2).contiguous().view(B, -1, D)
+        return self.linears[-1](x), weights
+
+
+def document_02(dtype):
+    """The document's calls in its order, from seed 0; then the class under a causal mask, in
+    eval mode. Weights are drawn in float and widened."""
+    torch.manual_seed(0)
+    table = torch.nn.Embedding(1000, 512).to(dtype)
+    ids = torch.tensor([[100, 2, 421, 508], [491, 998, 1, 221]])
+    x = F.dropout(table(ids) * math.sqrt(512) + sines(4, 512, dtype), 0.2)
+    nothing = torch.zeros(2, 4, 4)
+    causal = torch.tril(torch.ones(1, 4, 4))
+    arrays = {"pe_result": x}
+    arrays["attn"], arrays["p_attn"] = document_attention(x, x, x, nothing)
+    heads = DocumentHeads(8, 512, 0.2).to(dtype)
+    arrays["linear"] = heads.linears[0].weight[0]
+    arrays["mha"], arrays["mha_p_attn"] = heads(x, x, x, nothing)
+    heads.eval()
+    arrays["causal_attn"], arrays["causal_p_attn"] = document_attention(x, x, x, causal)
+    arrays["causal_mha"], arrays["causal_mha_p_attn"] = heads(x, x, x, causal)
+    return {k: v.detach().numpy() for k, v in arrays.items()}
+
+
+class Reverser(torch.nn.Module):
+    """One layer of attention that reverses 16 digits: 1,450 parameters. `reordered` computes
+    the same with other orders of summation and rounding."""
+
+    def __init__(self, dtype, reordered):
+        super().__init__()
+        self.reordered = reordered
+        nn = torch.nn
+        self.digits = nn.Embedding(10, 16)
+        nn.init.normal_(self.digits.weight, 0, 0.02)
+        self.query, self.key, self.value, self.out = (nn.Linear(16, 16) for _ in range(4))
+        self.norm = nn.LayerNorm(16)
+        self.logits = nn.Linear(16, 10)
+        self.positions = sines(16, 16, dtype)
+
+    def forward(self, ids):
+        x = self.digits(ids) * 4 + self.positions
+        weights = F.softmax(self.query(x) @ self.key(x).transpose(1, 2) / 4, dim=-1)
+        value = self.value(x)
+        context = weights @ value
+        if self.reordered:
+            context = (weights.unsqueeze(-1) * value.unsqueeze(1)).sum(2)
+        return self.logits(self.norm(x + self.out(context)))
+
+
+def reverser_losses(steps, dtype, reordered=False):
+    """Loss of each of the first `steps` of 400, seed 0."""
+    torch.manual_seed(0)
+    model = Reverser(dtype, reordered).to(dtype)
+    optimizer = torch.optim.Adam(model.parameters(), 0.06)
+    losses = []
+    for i in range(steps):
+        rate = 0.06 * min(1, (i + 1) / 50) * 0.5 * (1 + math.cos(math.pi * i / 400))
+        optimizer.param_groups[0]["lr"] = rate
+        ids = torch.randint(0, 10, (32, 16))
+        loss = F.cross_entropy(model(ids).flatten(0, 1), ids.flip(1).flatten())
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return numpy.array(losses)
+
+
+def lesson02_file():
+    """The document's results from seed 0, in double: pe_result (2, 4, 512), the embeddings with
+    positions after dropout; attn, p_attn: attention() under the mask of zeros; linear (512): the
+    first row of the layer that is cloned; mha, mha_p_attn: the class, training, mask of zeros,
+    weights after dropout; causal_...: the same two under a causal mask, in eval mode.
+    step_losses_double (100), step_losses (10): the reverser's first losses, seed 0.
+    step_losses_reordered (100): the same in double, summed in another order: how far PyTorch
+    is from itself."""
+    arrays = document_02(torch.float64)
+    in_float = document_02(torch.float32)
+    for name in ("pe_result", "mha_p_attn"):  # the same coins in both
+        assert ((arrays[name] == 0) == (in_float[name] == 0)).all(), name
+    arrays["step_losses_double"] = reverser_losses(100, torch.float64)
+    arrays["step_losses_reordered"] = reverser_losses(100, torch.float64, True)
+    arrays["step_losses"] = reverser_losses(10, torch.float32)
+    save("lesson02", arrays, about=" ".join(lesson02_file.__doc__.split()))
+
+
 CASE_FILES = {"ops": ops_file, "layers": layers_file, "optim": optim_file}
-OTHER_FILES = {"python": python_file, "lesson00": lesson00_file, "lesson01": lesson01_file}
+OTHER_FILES = {"python": python_file, "lesson00": lesson00_file, "lesson01": lesson01_file,
+               "lesson02": lesson02_file}
 
 
 def main(wanted):
