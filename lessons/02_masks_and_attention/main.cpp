@@ -130,7 +130,7 @@ static void show_attention(const Settings& settings, const Tensor& x, Checks& ch
     say("     %s   sum %.4f", row_of(causal.weights, i).c_str(),
         double(sum(causal.weights.select(0, 0).select(0, i)).item()));
   Tensor scores = matmul(x, x.transpose(1, 2)) / std::sqrt(512.);
-  say("    for its scores are large, row 3:%s", row_of(scores, 3, " %.0f").c_str());
+  say("    scores of the last row:%s", row_of(scores, 3, " %.0f").c_str());
   checks.check(largest(sum(causal.weights, {2}) - 1) < 1e-6, "every row sums to 1");
   say();
 }

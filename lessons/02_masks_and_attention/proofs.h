@@ -66,9 +66,8 @@ inline void disprove(Checks& checks) {
     };
   };
   caught("-1e4 in place of a mask", [&] { prove_causal("-1e4", filled_with(-1e4), x); });
-  say("    -1e9 in place of a mask");
   int64_t bits = prove_causal("-1e9", filled_with(-1e9), x);
-  say("    holds for these %d numbers;", int(bits));
+  say("    -1e9 in place of a mask\n    %d numbers, all with the same bits", int(bits));
   caught("-1e9 for an input 1000 times as large",
          [&] { prove_causal("-1e9", filled_with(-1e9), x * 1000); });
   auto query_axis = [](const Tensor& x, std::span<const int> lengths) {
