@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -67,16 +68,18 @@ class Pool {
   }
 
   void run(Loop& work) {
+    int workers = 0;
     {
       std::lock_guard lock(mutex);
-      while (int(threads.size()) < work.ranges - 1)
-        threads.emplace_back(&Pool::serve, this, int(threads.size()), started);
+      start_threads(work.ranges - 1);
+      workers = std::min(int(threads.size()), work.ranges - 1);
       loop = &work;
       ++started;
-      unfinished = work.ranges - 1;
+      unfinished = workers;
     }
     wake.notify_all();
     work.run(0);
+    for (int r = workers + 1; r < work.ranges; ++r) work.run(r);
     std::unique_lock lock(mutex);
     done.wait(lock, [&] { return unfinished == 0; });
     loop = nullptr;
@@ -85,6 +88,15 @@ class Pool {
   std::mutex taken;  // held by the one user thread whose loop is running
 
  private:
+  // As many as the system gives; the caller does the work of those that are missing.
+  void start_threads(int count) {
+    try {
+      while (int(threads.size()) < count)
+        threads.emplace_back(&Pool::serve, this, int(threads.size()), started);
+    } catch (const std::system_error&) {
+    }
+  }
+
   void serve(int worker, uint64_t seen) {
     std::unique_lock lock(mutex);
     while (true) {

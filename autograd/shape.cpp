@@ -210,7 +210,7 @@ Tensor cat(std::span<const Tensor> xs, int dim) {
   }
   Tensor y = empty(shape);
   for (size_t i = 0; i < xs.size(); ++i)
-    y.narrow(d, starts[i], xs[i].shape()[d]).copy_(xs[i]);
+    y.narrow(d, starts[i], xs[i].shape()[d]).copy_(xs[i].detach());
   starts.push_back(shape[d]);
   return record("cat", std::move(y), xs,
                 [d, starts](const Tensor& g, std::span<const GradOf> dx) {

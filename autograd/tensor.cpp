@@ -85,6 +85,9 @@ void Tensor::check_may_change(const char* op) const {
 // The numbers of `source`, repeated to y's shape; a copy if they lie in y's own storage.
 static Tensor source_for(const char* op, const Tensor& y, const Tensor& source) {
   check_defined(op, source);
+  HEED_CHECK(!source.requires_grad() || !grad_enabled, "[", op, "] the source, of shape ",
+             source.shape(), ", takes part in a graph, and no gradient flows through a change",
+             " in place\n  detach() it, or compute a new tensor instead");
   Strides strides = broadcast_strides(op, source.shape(), source.strides(), y.shape());
   Tensor x(source.storage(), source.offset(), y.shape(), strides);
   return x.storage().get() == y.storage().get() ? x.clone() : x;

@@ -21,7 +21,7 @@ int64_t counter_of(const StateDict& state, const std::string& name) {
 }
 
 void check_fits(const char* op, const StateDict& given, const StateDict& wanted) {
-  std::ostringstream missing, unknown, misshapen;
+  std::ostringstream missing, unknown, misshapen, twice;
   for (auto& [name, tensor] : wanted.tensors) {
     auto* found = find(given.tensors, name);
     if (!found) {
@@ -32,14 +32,17 @@ void check_fits(const char* op, const StateDict& given, const StateDict& wanted)
   }
   for (auto& [name, count] : wanted.counters)
     if (!find(given.counters, name)) missing << ' ' << name;
-  for (auto& [name, tensor] : given.tensors)
-    if (!find(wanted.tensors, name)) unknown << ' ' << name;
+  for (auto& entry : given.tensors) {
+    if (!find(wanted.tensors, entry.first)) unknown << ' ' << entry.first;
+    if (find(given.tensors, entry.first) != &entry) twice << ' ' << entry.first;
+  }
   for (auto& [name, count] : given.counters)
     if (!find(wanted.counters, name)) unknown << ' ' << name;
   std::string wrong;
   if (!missing.str().empty()) wrong += "\n  missing:" + missing.str();
   if (!unknown.str().empty()) wrong += "\n  unknown:" + unknown.str();
   if (!misshapen.str().empty()) wrong += "\n  other shape:" + misshapen.str();
+  if (!twice.str().empty()) wrong += "\n  more than once:" + twice.str();
   HEED_CHECK(wrong.empty(), "[", op, "] the state does not fit", wrong);
 }
 

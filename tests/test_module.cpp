@@ -355,6 +355,10 @@ TEST_CASE("module: a state that does not fit is refused as a whole, and everythi
   state = {};
   expect_error(loading, {"scale"});
   CHECK(same_state(net, before));
+  state = Net().state_dict();
+  state.tensors.emplace_back("scale", state.tensors[0].second);
+  expect_error(loading, {"more than once: scale"});
+  CHECK(same_state(net, before));
 }
 
 TEST_CASE("module: a file holds a state, bit for bit") {

@@ -9,6 +9,7 @@
 
 #include "autograd/check.h"
 #include "autograd/parallel.h"
+#include "tests/run_command.h"
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -152,3 +153,24 @@ TEST_CASE("parallel: at least one thread") {
   }
   CHECK(get_num_threads() == before);
 }
+
+#if defined(__linux__) && !defined(HEED_NO_POOL)
+// Run by the next test in a process that may have some hundred megabytes: no 64 threads fit.
+TEST_CASE("parallel: the caller does what threads that cannot be had would do" *
+          doctest::skip()) {
+  Threads many(64);
+  std::vector<int> seen(640);
+  parallel_for(640, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) ++seen[size_t(i)];
+  });
+  CHECK(seen == std::vector<int>(640, 1));
+}
+
+TEST_CASE("parallel: threads that cannot be had are no error") {
+  heed_tests::Run child = heed_tests::run(
+      "unset HEED_TEST_COUNTS; ulimit -v 300000; "
+      "/proc/$PPID/exe --no-skip --test-case='parallel: the caller does*'");
+  CHECK(child.status == 0);
+  CHECK(child.out.find("1 passed") != std::string::npos);
+}
+#endif

@@ -137,7 +137,12 @@ TEST_CASE("tensor: changes in place that cannot be") {
     expect_error([&] { t.set({0, 0}, 1); }, {"[set]", "graph"});
   }
   CHECK(leaf.to_vector() == Numbers(6, 0));
+  // What comes from a graph would lose its gradient on the way in.
+  expect_error([&] { x.copy_(inner); }, {"[copy_]", "(2, 3)", "gradient", "detach()"});
+  expect_error([&] { x.add_(leaf); }, {"[add_]", "(2, 3)", "gradient", "detach()"});
+  CHECK_NOTHROW(x.copy_(inner.detach()));
   NoGrad guard;
+  CHECK_NOTHROW(x.add_(leaf));
   CHECK_NOTHROW(leaf.fill_(1));
 }
 
