@@ -14,14 +14,14 @@ namespace {
 
 // The document's program, in its order.
 struct Document {
-  Tensor x, nothing = zeros({2, 4, 4});
+  Tensor x, hides_all = zeros({2, 4, 4});
   MultiHeadedAttention mha;
   Attention result;
 
   explicit Document(uint64_t seed)
       : x((manual_seed(seed), pe_result())),
         mha(HEADS, WIDTH, DROPOUT),
-        result(mha(x, x, x, nothing)) {}
+        result(mha(x, x, x, hides_all)) {}
 };
 
 // The places at which dropout has left a number out.
@@ -37,7 +37,7 @@ TEST_CASE("lesson 02: the document's numbers from seed 0 are PyTorch's") {
   Golden golden("lesson02");
   Document document(0);
   CHECK(difference(document.x, golden["pe_result"]) < GOLDEN_TOLERANCE);
-  Attention flat = attention(document.x, document.x, document.x, document.nothing);
+  Attention flat = attention(document.x, document.x, document.x, document.hides_all);
   CHECK(difference(flat.output, golden["attn"]) < GOLDEN_TOLERANCE);
   CHECK(same(flat.weights, golden["p_attn"]));
   CHECK(same(document.mha.linears[0].weight.select(0, 0).detach(), golden["linear"]));
@@ -123,7 +123,8 @@ TEST_CASE("lesson 02: the score counts what it says") {
 
   // Two heads: one looks where it should, the other at key 0.
   Tensor weights = zeros({1, 2, T, T});
-  for (int i = 0; i < T; ++i) weights.set({0, 0, i, T - 1 - i}, 1), weights.set({0, 1, i, 0}, 1);
+  for (int i = 0; i < T; ++i)
+    weights.set({0, 0, i, T - 1 - i}, 1), weights.set({0, 1, i, 0}, 1);
   s.map.assign(T * T, 0);
   std::vector<double> heads(2);
   scoring::add_weights(s, weights, false, heads);

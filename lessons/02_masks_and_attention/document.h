@@ -37,9 +37,9 @@ inline Attention attention(const Tensor& query, const Tensor& key, const Tensor&
   double d_k = double(query.size(-1));
   Tensor scores = matmul(query, key.transpose(-2, -1)) / std::sqrt(d_k);  // (..., Tq, Tk)
   if (mask.defined()) scores = masked_fill(scores, mask == 0, -1e9);
-  Tensor p_attn = softmax(scores, -1);                                    // (..., Tq, Tk)
+  Tensor p_attn = softmax(scores, -1);  // (..., Tq, Tk)
   if (dropout) p_attn = (*dropout)(p_attn);
-  return {matmul(p_attn, value), p_attn};                                 // (..., Tq, dv)
+  return {matmul(p_attn, value), p_attn};  // (..., Tq, dv)
 }
 // [end]
 

@@ -136,19 +136,20 @@ inline void mask_constants(Checks& checks) {
   say("    %-8s %-26s %-26s %s", "constant", "far", "row", "added");
   for (double c : {0., -1e4, -1e6, -1e9, -1e10, -9e15, LOWEST, -INF}) {
     Tensor filled = softmax(masked_fill(far, may == 0, c), -1);
-    Tensor nothing = softmax(masked_fill(row, none == 0, c), -1);
+    Tensor nowhere = softmax(masked_fill(row, none == 0, c), -1);
     Tensor added = softmax(row + full({1, 4}, c), -1);
     say("    %-8.2g%s  %s  %s", c, row_of(filled, 0, " %5.3f").c_str(),
-        row_of(nothing, 0, " %5.3f").c_str(), row_of(added, 0, " %5.3f").c_str());
+        row_of(nowhere, 0, " %5.3f").c_str(), row_of(added, 0, " %5.3f").c_str());
     double hidden = double(filled.at({0, 2}) + filled.at({0, 3}));
     if (c == -1e4) checks.near("-1e4: weight on what is hidden", hidden, 1, 1e-6);
     if (c == -INF)
-      checks.check(std::isnan(double(nothing.at({0, 0}))), "-inf: NaN where nothing is visible");
+      checks.check(std::isnan(double(nowhere.at({0, 0}))),
+                   "-inf: NaN where nothing is visible");
   }
-  Tensor filled = masked_softmax(far, may), nothing = masked_softmax(row, none);
+  Tensor filled = masked_softmax(far, may), nowhere = masked_softmax(row, none);
   say("    %-8s%s  %s", "a mask", row_of(filled, 0, " %5.3f").c_str(),
-      row_of(nothing, 0, " %5.3f").c_str());
-  checks.check(double(filled.at({0, 2})) == 0 && largest(nothing) == 0,
+      row_of(nowhere, 0, " %5.3f").c_str());
+  checks.check(double(filled.at({0, 2})) == 0 && largest(nowhere) == 0,
                "a mask: 0 where hidden, and 0 in a row that sees nothing");
 }
 

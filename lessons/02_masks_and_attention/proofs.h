@@ -22,9 +22,7 @@ inline void prove(const Reverser& causal, Checks& checks) {
 
   MultiHeadAttention heads(24, 3);
   Tensor x = randn({2, 5, 24});
-  auto masked = [&](const Tensor& x) {
-    return heads(x, x, x, causal_mask(x.size(1))).output;
-  };
+  auto masked = [&](const Tensor& x) { return heads(x, x, x, causal_mask(x.size(1))).output; };
   bits = prove_causal("three heads", masked, x);
   say("    prove_causal, three heads: %d numbers", int(bits));
 
@@ -54,8 +52,7 @@ inline void disprove(Checks& checks) {
     Mask mask = Mask::hide(causal_mask(x.size(1)).tensor());  // hides what it should show
     return scaled_dot_product_attention(x, x, x, mask).output;
   };
-  caught("the wrong triangle",
-         [&] { prove_causal("wrong triangle", wrong_triangle, x); });
+  caught("the wrong triangle", [&] { prove_causal("wrong triangle", wrong_triangle, x); });
   // [end]
   Linear query(24, 24), key(24, 24);
   auto filled_with = [&](double constant) {

@@ -117,13 +117,13 @@ inline std::vector<double> train(Reverser& model, int steps) {
 // How a model does on sequences that it has never seen. Shares are 0 to 1. The place looked for
 // is that of the digit that is wanted: 15 - i for query i, or i itself when copying.
 struct Score {
-  double exact = 0, digits = 0;    // sequences with all 16 right, digits right
-  double places[T] = {};           // digits right, place by place
+  double exact = 0, digits = 0;  // sequences with all 16 right, digits right
+  double places[T] = {};         // digits right, place by place
   double loss = 0;
-  double mass = 0, masses[T] = {}; // weight on the place looked for; query by query
-  double largest = 0;              // (sequence, query) with the largest weight there
-  double best_head = 0;            // the mass of the head that has most of it
-  std::vector<double> map;         // (T, T): mean weights
+  double mass = 0, masses[T] = {};  // weight on the place looked for; query by query
+  double largest = 0;               // (sequence, query) with the largest weight there
+  double best_head = 0;             // the mass of the head that has most of it
+  std::vector<double> map;          // (T, T): mean weights
 
   double worst_query() const { return *std::min_element(masses, masses + T); }
 };
@@ -141,7 +141,8 @@ inline void add_answers(Score& s, const Tensor& logits, const std::vector<int>& 
 }
 
 // weights: (B, H, T, T); heads: each one's mass so far
-inline void add_weights(Score& s, const Tensor& weights, bool copy, std::vector<double>& heads) {
+inline void add_weights(Score& s, const Tensor& weights, bool copy,
+                        std::vector<double>& heads) {
   const Scalar* w = weights.data();
   for (int64_t b = 0; b < weights.size(0); ++b)
     for (int i = 0; i < T; ++i) {

@@ -9,11 +9,13 @@ namespace lesson_02 {
 
 // Means and worst values over seeds; shares, 0 to 1.
 struct Row {
+  // worst_*: the least of the seeds, or the greatest loss
   double exact = 0, worst_exact = 1, worst_digits = 1, mass = 0, worst_mass = 1,
          worst_query = 1, worst_largest = 1, worst_best_head = 1, worst_loss = 0;
   double places[T] = {}, masses[T] = {};
 };
 
+// Trains and scores one model for each seed, 0 to seeds - 1, each from its own start.
 inline Row over_seeds(const Run& run, int seeds) {
   Row row;
   for (int seed = 0; seed < seeds; ++seed) {
@@ -34,6 +36,7 @@ inline Row over_seeds(const Run& run, int seeds) {
   return row;
 }
 
+// One line a run; the columns are those of Row.
 inline void print_header() {
   say("    %-28s %6s %7s %7s %6s %7s %7s %7s %7s %7s", "", "exact", "(worst)", "digits", "mass",
       "(worst)", "query", "largest", "head", "loss");
@@ -53,6 +56,7 @@ inline void print_places(const char* what, const double (&places)[T]) {
   say("    %s%s", what, text.c_str());
 }
 
+// The task as it is, with fewer steps, and under the causal mask.
 inline void task_table(int seeds, Checks& checks) {
   say("The task over %d seeds, %%: mean (worst); digits, query, largest, head, loss: the worst",
       seeds);
@@ -70,6 +74,7 @@ inline void task_table(int seeds, Checks& checks) {
   say();
 }
 
+// Each line differs from the task in what it says.
 inline void trap_table(int seeds) {
   say("Traps: one thing changed, %d seeds", seeds);
   print_header();
