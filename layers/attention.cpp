@@ -1,5 +1,7 @@
 #include "layers/attention.h"
 
+#include "autograd/broadcast.h"
+#include "layers/dropout.h"
 #include "layers/init.h"
 
 namespace heed {
@@ -7,6 +9,7 @@ inline namespace HEED_PRECISION {
 namespace {
 
 void check_shapes(const Tensor& query, const Tensor& key, const Tensor& value) {
+  check_defined("attention", query, key, value);
   const Shape &q = query.shape(), &k = key.shape(), &v = value.shape();
   int rank = q.rank();
   bool same_rank = rank >= 2 && rank <= 4 && k.rank() == rank && v.rank() == rank;
@@ -36,10 +39,13 @@ Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
 }
 
 Tensor split_heads(const Tensor& x, int heads) {
+  HEED_CHECK(x.dim() == 3 && heads >= 1 && x.shape()[2] % heads == 0, "[split_heads] x ",
+             x.shape(), " for ", heads, " heads: (B, T, D) wanted, with D divisible by heads");
   int64_t B = x.size(0), T = x.size(1), D = x.size(2);
   return x.reshape({B, T, heads, D / heads}).transpose(1, 2);
 }
 Tensor merge_heads(const Tensor& x) {
+  HEED_CHECK(x.dim() == 4, "[merge_heads] x ", x.shape(), ": (B, H, T, d) wanted");
   int64_t B = x.size(0), H = x.size(1), T = x.size(2), d = x.size(3);
   return x.transpose(1, 2).reshape({B, T, H * d});
 }
@@ -58,7 +64,7 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, int heads, double dropout)
       in_proj_weight(init::xavier_uniform({3 * width, width})),
       in_proj_bias(zeros({3 * width})),
       heads(heads),
-      dropout(dropout) {
+      dropout(probability("MultiHeadAttention", dropout)) {
   NoGrad guard;
   out_proj.bias->zero_();
 }
@@ -66,10 +72,14 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, int heads, double dropout)
 Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
                                          const Tensor& value, const Mask& mask) const {
   int64_t D = out_proj.weight.shape()[0];
+  const auto check = [&](bool ok, const auto&... what) {
+    HEED_CHECK(ok, "[MultiHeadAttention] query ", query.shape(), ", key ", key.shape(),
+               ", value ", value.shape(), ": ", what...);
+  };
   for (const Tensor* x : {&query, &key, &value})
-    HEED_CHECK(x->dim() == 3 && x->shape()[2] == D, "[MultiHeadAttention] query ",
-               query.shape(), ", key ", key.shape(), ", value ", value.shape(), ": (B, T, ", D,
-               ") wanted for each");
+    check(x->dim() == 3 && x->shape()[2] == D, "(B, T, ", D, ") wanted for each");
+  check(query.size(0) == key.size(0) && key.size(0) == value.size(0), "one batch size wanted");
+  check(key.size(1) == value.size(1), "a value for each key wanted");
   auto projected = [&](const Tensor& x, int which) {  // (B, T, D) -> (B, H, T, d)
     return split_heads(
         linear(x, in_proj_weight.narrow(0, which * D, D), in_proj_bias.narrow(0, which * D, D)),

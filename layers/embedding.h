@@ -12,7 +12,7 @@ struct Embedding : Module {
   int padding_idx;  // this token's row starts at 0 and gets no gradient; -1: there is none
 
   Embedding(int64_t vocabulary, int64_t width, int padding_idx = -1)
-      : weight(randn({vocabulary, width})), padding_idx(padding_idx) {
+      : weight(randn(checked(vocabulary, width))), padding_idx(padding_idx) {
     HEED_CHECK(padding_idx >= -1 && padding_idx < vocabulary, "[Embedding] padding_idx ",
                padding_idx, " outside the vocabulary of ", vocabulary);
     NoGrad guard;
@@ -28,6 +28,13 @@ struct Embedding : Module {
       HEED_CHECK(ids[i] >= 0 && ids[i] < V, "[Embedding] token ", ids[i], " at place ", i,
                  " is outside the vocabulary, 0 to ", V - 1);
     return embedding(ids, weight, padding_idx).view(shape.with(shape.rank(), D));
+  }
+
+ private:
+  static Shape checked(int64_t vocabulary, int64_t width) {
+    HEED_CHECK(vocabulary > 0 && width > 0, "[Embedding] ", vocabulary, " tokens of ", width,
+               " numbers: both must be positive");
+    return {vocabulary, width};
   }
 };
 

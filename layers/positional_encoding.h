@@ -2,6 +2,7 @@
 #pragma once
 #include "autograd/exact_math.h"
 #include "autograd/ops.h"
+#include "layers/dropout.h"
 #include "layers/module.h"
 
 namespace heed {
@@ -18,6 +19,12 @@ inline Tensor add_positions(const char* layer, const Tensor& x, const Tensor& ta
   return x + table.narrow(1, 0, x.shape()[1]);
 }
 
+inline Shape table_shape(const char* layer, int64_t max_len, int64_t width) {
+  HEED_CHECK(width > 0 && max_len > 0, "[", layer, "] ", max_len, " positions of ", width,
+             " numbers: both must be positive");
+  return {max_len, width};
+}
+
 // Sines and cosines, not learned: table[t, 2 i] = sin(t / 10000^(2 i / D)), and the cosine of
 // the same in column 2 i + 1. Vaswani et al. 2017, section 3.5.
 struct PositionalEncoding : Module {
@@ -26,7 +33,7 @@ struct PositionalEncoding : Module {
   double dropout;
 
   explicit PositionalEncoding(int64_t width, double dropout = 0, int64_t max_len = 5000)
-      : pe(sines(width, max_len)), dropout(dropout) {}
+      : pe(sines(width, max_len)), dropout(probability("PositionalEncoding", dropout)) {}
 
   // x, y: (B, T, D)
   Tensor operator()(const Tensor& x) const {
@@ -36,9 +43,7 @@ struct PositionalEncoding : Module {
   // In double, then rounded: the table is right to the last bit of a float, which one that is
   // computed in float, as usual, is not at far positions.
   static Tensor sines(int64_t width, int64_t max_len) {
-    HEED_CHECK(width > 0 && max_len > 0, "[PositionalEncoding] ", max_len, " positions of ",
-               width, " numbers: both must be positive");
-    Tensor table = empty({1, max_len, width});
+    Tensor table = empty(table_shape("PositionalEncoding", max_len, width).with(0, 1));
     Scalar* out = table.mutable_data();
     for (int64_t i = 0; i < width; i += 2) {
       double frequency = exact::exp(double(i) * -(exact::log(10000.) / double(width)));
@@ -58,7 +63,8 @@ struct LearnedPositionalEncoding : Module {
   double dropout;
 
   LearnedPositionalEncoding(int64_t width, int64_t max_len, double dropout = 0)
-      : weight(normal({max_len, width}, 0, 0.02)), dropout(dropout) {}
+      : weight(normal(table_shape("LearnedPositionalEncoding", max_len, width), 0, 0.02)),
+        dropout(probability("LearnedPositionalEncoding", dropout)) {}
 
   // x, y: (B, T, D)
   Tensor operator()(const Tensor& x) const {

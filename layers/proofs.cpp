@@ -15,7 +15,8 @@ struct Kind {
 
   Scalar other(Scalar was, int64_t place) const {
     if (vocabulary) return Scalar((int64_t(was) + 1 + place % (vocabulary - 1)) % vocabulary);
-    return Scalar(place % 2 ? -3 : 2) * was + Scalar(place % 7 - 3);
+    Scalar now = Scalar(place % 2 ? -3 : 2) * was + Scalar(place % 7 - 3);
+    return now == was ? was + 1 : now;  // 1, say, in place 2
   }
 };
 
@@ -24,11 +25,15 @@ std::vector<int> ids_of(const Tensor& x) {
   for (Scalar id : x.to_vector()) ids.push_back(int(id));
   return ids;
 }
-Tensor numbers_of(std::span<const int> ids, const Shape& shape, int vocabulary) {
-  HEED_CHECK(shape.rank() == 2 && numel(shape) == int64_t(ids.size()), "[proof] ", ids.size(),
-             " tokens for shape ", shape, ": (B, T) wanted");
-  HEED_CHECK(vocabulary >= 2, "[proof] a vocabulary of ", vocabulary,
+Tensor numbers_of(const char* proof, std::span<const int> ids, const Shape& shape,
+                  int vocabulary) {
+  HEED_CHECK(shape.rank() == 2 && numel(shape) == int64_t(ids.size()), "[", proof, "] ",
+             ids.size(), " tokens for shape ", shape, ": (B, T) wanted");
+  HEED_CHECK(vocabulary >= 2, "[", proof, "] a vocabulary of ", vocabulary,
              ": a token cannot be changed for another");
+  for (size_t i = 0; i < ids.size(); ++i)
+    HEED_CHECK(ids[i] >= 0 && ids[i] < vocabulary, "[", proof, "] token ", ids[i], " at place ",
+               i, ", but a vocabulary of ", vocabulary);
   std::vector<Scalar> numbers(ids.begin(), ids.end());
   return tensor(numbers, shape);
 }
@@ -71,13 +76,20 @@ class Runner {
     int64_t width = y.numel() / (y.shape()[0] * y.shape()[1]);
     const Scalar* p = y.data() + (b * y.shape()[1] + t) * width;
     const Scalar* q = z.data() + (c * z.shape()[1] + t) * width;
-    for (int64_t i = 0; i < width; ++i)
+    for (int64_t i = 0; i < width; ++i) {
+      HEED_CHECK(p[i] == p[i], "[", proof_, "] ", name_, ": the output of sentence ", b,
+                 " at position ", t, " is nan, of which nothing can be proved");
       HEED_CHECK(std::memcmp(p + i, q + i, sizeof(Scalar)) == 0, "[", proof_, "] ", name_,
                  ": the output of sentence ", b, " at position ", t, " changed from ", p[i],
                  " to ", q[i], " when ", what..., "\n  ", usual_cause);
+    }
     compared_ += width;
   }
-  int64_t compared() const { return compared_; }
+  int64_t compared(const Tensor& x) const {
+    HEED_CHECK(compared_ > 0, "[", proof_, "] ", name_, ": x ", x.shape(),
+               " leaves nothing to compare");
+    return compared_;
+  }
 
  private:
   const char* proof_;
@@ -102,7 +114,7 @@ int64_t causal(const std::string& name, const SequenceModel& model, const Tensor
                        " like -1e4 in its place",
                        "the input at position ", j, " was changed");
   }
-  return runner.compared();
+  return runner.compared(x);
 }
 
 int64_t padding(const std::string& name, const PaddedModel& model, const Tensor& x,
@@ -124,7 +136,7 @@ int64_t padding(const std::string& name, const PaddedModel& model, const Tensor&
                        " axis in place of the keys'",
                        "other padding was put in, and ", more, " positions of it more");
   }
-  return runner.compared();
+  return runner.compared(x);
 }
 
 int64_t batch(const std::string& name, const PaddedModel& model, const Tensor& x,
@@ -142,7 +154,7 @@ int64_t batch(const std::string& name, const PaddedModel& model, const Tensor& x
                      " mask of the wrong sentence",
                      "the sentence came alone");
   }
-  return runner.compared();
+  return runner.compared(x);
 }
 
 PaddedModel on_numbers(const PaddedTokenModel& model) {
@@ -161,7 +173,8 @@ int64_t prove_causal(const std::string& name, const SequenceModel& model, const 
 int64_t prove_causal(const std::string& name, const TokenModel& model,
                      std::span<const int> ids, const Shape& shape, int vocabulary) {
   auto on_numbers = [&](const Tensor& x) { return model(ids_of(x), x.shape()); };
-  return causal(name, on_numbers, numbers_of(ids, shape, vocabulary), {vocabulary});
+  Tensor x = numbers_of("prove_causal", ids, shape, vocabulary);
+  return causal(name, on_numbers, x, {vocabulary});
 }
 
 int64_t prove_padding(const std::string& name, const PaddedModel& model, const Tensor& x,
@@ -172,7 +185,7 @@ int64_t prove_padding(const std::string& name, const PaddedModel& model, const T
 int64_t prove_padding(const std::string& name, const PaddedTokenModel& model,
                       std::span<const int> ids, const Shape& shape,
                       std::span<const int> lengths, int vocabulary) {
-  Tensor x = numbers_of(ids, shape, vocabulary);
+  Tensor x = numbers_of("prove_padding", ids, shape, vocabulary);
   check_input("prove_padding", x, lengths);
   return padding(name, on_numbers(model), x, lengths, {vocabulary});
 }
@@ -185,7 +198,7 @@ int64_t prove_batch(const std::string& name, const PaddedModel& model, const Ten
 int64_t prove_batch(const std::string& name, const PaddedTokenModel& model,
                     std::span<const int> ids, const Shape& shape, std::span<const int> lengths,
                     int vocabulary) {
-  Tensor x = numbers_of(ids, shape, vocabulary);
+  Tensor x = numbers_of("prove_batch", ids, shape, vocabulary);
   check_input("prove_batch", x, lengths);
   return batch(name, on_numbers(model), x, lengths);
 }

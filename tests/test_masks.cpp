@@ -140,7 +140,8 @@ TEST_CASE("masks: for_scores: sizes of something else are refused, and which is 
   expect_error(use({5, 4}, scores), {"[mask] (5, 4)", "4 keys", "there are 5"});  // transposed
   // A mask for each head in place of one for each sentence: (H, Tq, Tk).
   expect_error(use({3, 4, 5}, scores),
-               {"[mask] (3, 4, 5)", "3 sentences", "there are 2", "batch first", "unsqueeze(0)"});
+               {"[mask] (3, 4, 5)", "3 sentences", "there are 2", "the batch first",
+                "unsqueeze(0)"});
   expect_error(use({7, 4, 5}, scores), {"[mask] (7, 4, 5)", "7 sentences", "there are 2"});
   expect_error(use({2, 2, 4, 5}, scores), {"[mask] (2, 2, 4, 5)", "2 heads", "there are 3"});
   expect_error(use({3, 3, 4, 5}, scores), {"[mask] (3, 3, 4, 5)", "3 sentences"});
