@@ -160,7 +160,7 @@ inline void key_bias(Checks& checks) {
   Tensor x = randn({2, 5, 16}), c = randn({2, 5, 16});
   sum(c * scaled_dot_product_attention(query(x), key(x), value(x)).output).backward();
   double of_key = largest(key.bias->grad()), of_query = largest(query.bias->grad());
-  say("    largest gradient: query bias %.4f, key bias %.4f", of_query, of_key);
+  say("    largest gradient: query bias %.4f, key bias %.1e", of_query, of_key);
   checks.check(of_query > 1e-2 && of_key < 1e-5 * of_query,
                "the key bias has no gradient, but for rounding");
 }

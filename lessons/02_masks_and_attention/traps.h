@@ -38,7 +38,7 @@ inline Row over_seeds(const Run& run, int seeds) {
 
 // One line a run; the columns are those of Row.
 inline void print_header() {
-  say("    %-28s %6s %7s %7s %6s %7s %7s %7s %7s %7s", "", "exact", "(worst)", "digits", "mass",
+  say("    %-28s %6s %8s %6s %6s %7s %7s %7s %7s %7s", "", "exact", "(worst)", "digits", "weight",
       "(worst)", "query", "largest", "head", "loss");
 }
 inline Row print_row(const char* name, const Run& run, int seeds) {
