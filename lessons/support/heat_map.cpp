@@ -19,6 +19,16 @@ void check(const HeatMap& map) {
              "': the mask has ", map.visible.size(), " cells, the map ", cells);
   HEED_CHECK(map.greatest > map.least, "[heat map] '", map.title, "': the scale from ",
              map.least, " to ", map.greatest, " is empty");
+  for (const Mark& mark : map.marks)
+    HEED_CHECK(mark.cell < cells && columns(mark.word) >= 1 && columns(mark.word) <= 2,
+               "[heat map] '", map.title, "': mark '", mark.word, "' at cell ", mark.cell, " of ",
+               cells, ": a cell of the map and a word of 1 or 2 columns wanted");
+}
+
+const Mark* mark_at(const HeatMap& map, size_t cell) {
+  for (const Mark& mark : map.marks)
+    if (mark.cell == cell) return &mark;
+  return nullptr;
 }
 
 bool visible(const HeatMap& map, size_t cell) {
@@ -82,8 +92,23 @@ void draw_cell(Svg& svg, const HeatMap& map, size_t i, double x, double y, doubl
   svg.rectangle(x, y, cell, cell, is_number ? colour(part) : "#d55e00");
   if (cell < 30) return;
   double size = std::min(12.0, cell * 0.34);
-  svg.text(x + cell / 2, y + cell / 2 + size * 0.36, formatted("%.2f", value), Anchor::middle,
+  double lower = mark_at(map, i) ? cell * 0.2 : 0;   // room for the mark's word
+  svg.text(x + cell / 2, y + cell / 2 + lower + size * 0.36, formatted("%.2f", value), Anchor::middle,
            size, part > 0.62 || !is_number ? "on-dark" : "on-light");
+}
+
+// After all cells, or the next one would cover half of a frame.
+void draw_marks(Svg& svg, const HeatMap& map, double left, double top, double cell) {
+  for (const Mark& mark : map.marks) {
+    double x = left + cell * double(mark.cell % map.keys.size()),
+           y = top + cell * double(mark.cell / map.keys.size());
+    svg.path(formatted("M%.1f %.1fh%.1fv%.1fh%.1fz", x + 1, y + 1, cell - 2, cell - 2, 2 - cell),
+             "s1");
+    double part = shade(map.values[mark.cell], map.least, map.greatest);
+    if (cell >= 30)
+      svg.text(x + cell / 2, y + cell * 0.36, mark.word, Anchor::middle,
+               std::min(12.0, cell * 0.3), part > 0.62 ? "on-dark" : "on-light");
+  }
 }
 
 void draw_map(Svg& svg, const HeatMap& map, const Layout& at, double x, double y, double least,
@@ -117,6 +142,7 @@ void draw_map(Svg& svg, const HeatMap& map, const Layout& at, double x, double y
       draw_cell(svg, map, q * columns + k, left + at.cell * double(k), cell_top, at.cell, least,
                 greatest);
   }
+  draw_marks(svg, map, left, top, at.cell);
 }
 
 // The scale of colours, and what hatching means where some cell is hatched.
@@ -209,12 +235,14 @@ std::string as_text(const HeatMap& map) {
     text += pad_left(map.queries[q], label_width) + " ";
     for (size_t k = 0; k < keys; ++k) {
       double value = map.values[q * keys + k], part = shade(value, map.least, map.greatest);
+      std::string cell = shades[std::min(4, static_cast<int>(part * 5))];
       if (!visible(map, q * keys + k))
-        text += "╱╱";
+        cell = "╱╱";
       else if (value != value)
-        text += "??";
-      else
-        text += shades[std::min(4, static_cast<int>(part * 5))];
+        cell = "??";
+      if (const Mark* mark = mark_at(map, q * keys + k))  // half of the cell, or all of it
+        cell = columns(mark->word) == 1 ? mark->word + characters(cell)[1] : mark->word;
+      text += cell;
     }
     text += map.row_sums ? formatted("  %.3f\n", row_sum(map, q)) : "\n";
   }

@@ -7,6 +7,12 @@
 
 namespace heed {
 
+// A cell that the reader shall find: it gets a frame, and a word of one or two columns.
+struct Mark {
+  size_t cell;  // row * keys + column
+  std::string word;
+};
+
 struct HeatMap {
   std::string title;
   std::vector<std::string> queries, keys;  // the tokens that the weights belong to
@@ -15,6 +21,7 @@ struct HeatMap {
   double least = 0, greatest = 1;          // the scale of colours
   std::string query_label = "query", key_label = "key";
   bool row_sums = true;
+  std::vector<Mark> marks = {};
 };
 
 std::string as_svg(const HeatMap& map);
