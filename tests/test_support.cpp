@@ -425,6 +425,27 @@ TEST_CASE("heat map: rows and columns are not swapped") {
   CHECK(y_of(svg, cells[0]) < y_of(svg, cells[3]));
 }
 
+TEST_CASE("heat map: a mark frames its cell and puts a word in it") {
+  HeatMap wide{"", {"q1", "q2"}, {"k1", "k2", "k3"}, {.11, .12, .13, .21, .22, .93}};
+  std::string plain = as_svg(wide);
+  wide.marks = {{2, "?"}, {5, "T"}};
+  std::string svg = as_svg(wide);
+  CHECK(balanced(svg));
+  CHECK(count(svg, "<path") == count(plain, "<path") + 2);
+  CHECK(x_of(svg, ">?<") == x_of(svg, ">0.13<"));
+  CHECK(x_of(svg, ">T<") == x_of(svg, ">0.93<"));
+  CHECK(y_of(svg, ">?<") < y_of(svg, ">0.13<"));
+  CHECK(y_of(svg, ">T<") > y_of(svg, ">0.13<"));
+  CHECK(y_of(svg, ">T<") < y_of(svg, ">0.93<"));
+  CHECK(contains(as_text(wide), "q1     ?   0.360\n"));
+  CHECK(contains(as_text(wide), "q2 ░░░░T█  1.360\n"));
+  wide.marks = {{4, "ab"}};
+  CHECK(contains(as_text(wide), "q2 ░░ab██  1.360\n"));
+  for (Mark bad : {Mark{6, "?"}, Mark{0, ""}, Mark{0, "abc"}}) {
+    wide.marks = {bad};
+    CHECK_THROWS_AS(as_svg(wide), Error);
+  }
+}
 TEST_CASE("heat map: several on one scale, long tokens, and NaN") {
   std::vector<HeatMap> heads(5, map());
   heads[3].greatest = 2;

@@ -76,9 +76,9 @@ inline void step_1(Checks& checks) {
 inline void step_2(Checks& checks) {
   manual_seed(0);
   Tensor q = randn({1, 64, 4}), k = randn({1, 64, 4}), v = randn({4, 1});
-  Tensor dot = matmul(q, k.transpose(1, 2));              // (1, 64, 64)
-  Tensor pairs = tanh(q.unsqueeze(2) + k.unsqueeze(1));   // (1, 64, 64, 4)
-  Tensor additive = matmul(pairs, v).squeeze(3);          // (1, 64, 64)
+  Tensor dot = matmul(q, k.transpose(1, 2));             // (1, 64, 64)
+  Tensor pairs = tanh(q.unsqueeze(2) + k.unsqueeze(1));  // (1, 64, 64, 4)
+  Tensor additive = matmul(pairs, v).squeeze(3);         // (1, 64, 64)
   expect_shape(additive, dot.shape());
   say("(2) scores of 64 queries and 64 keys of width 4");
   say("    dot product  %5lld numbers kept", (long long)dot.numel());
@@ -110,9 +110,10 @@ inline void step_3(Checks& checks) {
   Example e;
   const Conv1x1& query = e.block.query;
   Tensor by_pixel = linear(e.input.permute({0, 2, 3, 1}), query.weight.view({2, 16}),
-                           *query.bias);                        // (B, H, W, 2)
+                           *query.bias);  // (B, H, W, 2)
   double apart = largest(by_pixel.permute({0, 3, 1, 2}) - query(e.input));
-  say("(3) query by a 1 x 1 convolution, and by a fully connected layer with the same weights:");
+  say("(3) query by a 1 x 1 convolution, and by a fully connected layer with the same "
+      "weights:");
   say("    largest difference %g", apart);
   checks.check(apart < 1e-6, "a 1 x 1 convolution is a fully connected layer at each pixel");
   say();
@@ -161,7 +162,8 @@ inline void show(const Walk& w, const Tensor& input) {
 }
 
 // The largest gradient of each parameter, for a loss that weighs the output at random.
-inline std::vector<double> gradients(SelfAttention2d& block, const Tensor& input, double gamma) {
+inline std::vector<double> gradients(SelfAttention2d& block, const Tensor& input,
+                                     double gamma) {
   set_gamma(block, gamma);
   block.zero_grad();
   manual_seed(1);

@@ -118,7 +118,8 @@ inline void comment_and_shape(Checks& checks) {
 inline void wrong_axis(Checks& checks) {
   Example e;
   Walk w = walk(e.block, e.input);
-  Tensor right = sum(w.attention.detach(), {-1}), wrong = sum(softmax(w.scores, 1).detach(), {-1});
+  Tensor right = sum(w.attention.detach(), {-1}),
+         wrong = sum(softmax(w.scores, 1).detach(), {-1});
   double least = -double(max(-wrong).item()), most = double(max(wrong).item());
   say("    softmax over the queries: rows sum to %.4f ... %.4f, over the keys: to %.4f", least,
       most, double(max(right).item()));

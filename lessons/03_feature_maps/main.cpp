@@ -15,7 +15,7 @@ using namespace lesson_03;
 struct Settings : CommonSettings {
   int steps = 1000, seeds = 1, channels = 32, image = 0;
   double lr = 0.007;
-  std::string pixel;   // empty: the image's first question
+  std::string pixel = "first";  // the image's first question
   bool claims = true;  // the numbers of the text hold for these settings only
 };
 
@@ -24,7 +24,8 @@ struct Settings : CommonSettings {
 static void show_task(const Images& train, const Images& test) {
   say("The task: a pixel marked ? asks for the colour of the other pixel with its letter");
   say_text(as_text(test.images[0], test.W));
-  say("    %d images to train on, %d to test, of 8 x 8 pixels in %d channels; %d questions each",
+  say("    %d images to train on, %d to test, of 8 x 8 pixels in %d channels; %d questions "
+      "each",
       train.count(), test.count(), CHANNELS, PAIRS);
   Baselines b = baselines(train, test);
   say("    right of the %d test questions without looking at the twin:", b.questions);
@@ -51,8 +52,7 @@ static Outcome run(const Settings& settings, Kind kind, const Images& pool, cons
   Progress bar(name, settings.steps);
   for (int step = 1; step <= settings.steps; ++step) {
     result.log.loss.push_back(trainer.step());
-    if (result.net.block)
-      result.log.gamma.push_back(double(result.net.block->gamma.item()));
+    if (result.net.block) result.log.gamma.push_back(double(result.net.block->gamma.item()));
     bar.step(formatted("loss %.4f", result.log.loss.back()));
   }
   result.score = score(result.net, test);
@@ -62,17 +62,17 @@ static Outcome run(const Settings& settings, Kind kind, const Images& pool, cons
 // Means and worst cases over seeds.
 struct Scores {
   std::vector<Score> all;
-  double mean(double Score::* what) const {
+  double mean(double Score::*what) const {
     double sum = 0;
     for (const Score& s : all) sum += s.*what;
     return sum / double(all.size());
   }
-  double least(double Score::* what) const {
+  double least(double Score::*what) const {
     double least = all[0].*what;
     for (const Score& s : all) least = std::min(least, s.*what);
     return least;
   }
-  double most(double Score::* what) const {
+  double most(double Score::*what) const {
     double most = all[0].*what;
     for (const Score& s : all) most = std::max(most, s.*what);
     return most;
@@ -131,10 +131,11 @@ static Table train_all(const Settings& settings, const Images& pool, const Image
                       row.false_colour ? test : plain_test, seed, row.name);
       scores.all.push_back(o.score);
       if (o.net.block)
-        details += formatted("      seed %2d: right %6.2f  top %6.2f  mass %.4f  itself %.4f"
-                             "  gamma %6.3f  learned by step %d\n",
-                             int(seed), 100 * o.score.right, 100 * o.score.top, o.score.mass,
-                             o.score.self, o.log.gamma.back(), learned_at(o.log.loss));
+        details += formatted(
+            "      seed %2d: right %6.2f  top %6.2f  mass %.4f  itself %.4f"
+            "  gamma %6.3f  learned by step %d\n",
+            int(seed), 100 * o.score.right, 100 * o.score.top, o.score.mass, o.score.self,
+            o.log.gamma.back(), learned_at(o.log.loss));
       if (i == 0) table.firsts.push_back(std::move(o));
     }
     print_row(row.name, scores, row.kind != Kind::no_block);
@@ -147,15 +148,16 @@ static Table train_all(const Settings& settings, const Images& pool, const Image
 
 static void check_the_table(const Table& table, Checks& checks) {
   for (int row : {0, 1})
-    checks.check(table.scores[size_t(row)].least(&Score::right) >= 0.999 &&
-                     table.scores[size_t(row)].least(&Score::top) >= 0.99,
-                 "%s: at least 99.9 %% right, at least 99 %% of the largest weights on the twin",
-                 row == 0 ? "unscaled" : "scaled");
+    checks.check(
+        table.scores[size_t(row)].least(&Score::right) >= 0.999 &&
+            table.scores[size_t(row)].least(&Score::top) >= 0.99,
+        "%s: at least 99.9 %% right, at least 99 %% of the largest weights on the twin",
+        row == 0 ? "unscaled" : "scaled");
   checks.check(table.scores[0].least(&Score::mass) >= 0.94,
                "unscaled: at least 0.94 of the weight on the twin");
-  checks.check(table.scores[2].least(&Score::right) > 0.23 &&
-                   table.scores[2].most(&Score::right) < 0.27,
-               "without the block: a quarter right, which is chance");
+  checks.check(
+      table.scores[2].least(&Score::right) > 0.23 && table.scores[2].most(&Score::right) < 0.27,
+      "without the block: a quarter right, which is chance");
   checks.check(table.scores[3].least(&Score::right) >= 0.999 &&
                    table.scores[3].mean(&Score::mass) < table.scores[0].mean(&Score::mass),
                "without the false colour: as many right, but less weight on the twin");
@@ -175,14 +177,22 @@ static void show_paths(const Settings& settings, const Table& table, Checks& che
       learned_at(with.loss), -exact::log(1. / COLOURS));
   say();
   LineChart gamma{"gamma while training", "step", "gamma", {{"gamma", with.gamma}}, {}, {}};
-  LineChart loss{"Loss with and without the block", "step", "mean cross-entropy",
-                 {{"with the block", with.loss}, {"without", without.loss}}, 0., {}};
+  LineChart loss{"Loss with and without the block",
+                 "step",
+                 "mean cross-entropy",
+                 {{"with the block", with.loss}, {"without", without.loss}},
+                 0.,
+                 {}};
   print(gamma);
   say();
   write_svg(gamma, settings.out + "/gamma.svg");
   write_svg(loss, settings.out + "/loss.svg");
-  write_csv({"", "step", "",
-             {{"loss", with.loss}, {"gamma", with.gamma}, {"without", without.loss}}, {}, {}},
+  write_csv({"",
+             "step",
+             "",
+             {{"loss", with.loss}, {"gamma", with.gamma}, {"without", without.loss}},
+             {},
+             {}},
             settings.out + "/training.csv");
   if (settings.claims)
     checks.check(std::abs(with.gamma.back()) > 0.5, "gamma ends far from 0: |gamma| > 0.5");
@@ -218,10 +228,16 @@ static void show_maps(const Settings& settings, const Table& table, const Images
   write_svg(map, settings.out + "/pixel.svg");
   write_svg(all, "Where the six questions look (T: the twin)", 3,
             settings.out + "/questions.svg");
+  HeatMap sink =
+      map_of(table.firsts[3].net, draw_images(2, test.count(), 8, 8, false), settings.image, p);
+  map.title = "Questions with a false colour";
+  sink.title = "Without: the sink";
+  write_svg({map, sink}, formatted("Where pixel (%d, %d) looks", p / test.W, p % test.W), 2,
+            settings.out + "/sink.svg");
   bool on_twins = true;
   for (const HeatMap& m : all)
-    on_twins = on_twins && m.values[m.marks[1].cell] ==
-                               *std::max_element(m.values.begin(), m.values.end());
+    on_twins = on_twins &&
+               m.values[m.marks[1].cell] == *std::max_element(m.values.begin(), m.values.end());
   if (settings.claims)
     checks.check(on_twins, "image %d: every question's largest weight is on its twin",
                  settings.image);
@@ -229,7 +245,7 @@ static void show_maps(const Settings& settings, const Table& table, const Images
 
 // "y,x" -> the pixel's number
 static int chosen_pixel(const Settings& settings, const Images& test) {
-  if (settings.pixel.empty()) return questions(test.images[size_t(settings.image)])[0];
+  if (settings.pixel == "first") return questions(test.images[size_t(settings.image)])[0];
   int y, x;
   char rest;
   HEED_CHECK(std::sscanf(settings.pixel.c_str(), "%d,%d%c", &y, &x, &rest) == 2, "[--pixel] '",
@@ -293,7 +309,7 @@ int main(int argc, char** argv) {
   options.add("--seeds", settings.seeds, {1, 100}, "seeds that the table is taken over");
   options.add("--channels", settings.channels, {1, 512}, "channels C of the map, 8 or more");
   options.add("--image", settings.image, {0, 999}, "the test image whose maps are drawn");
-  options.add("--pixel", settings.pixel, "Y,X", "the pixel whose map is drawn");
+  options.add("--pixel", settings.pixel, "Y,X", "the pixel whose map is drawn; first: the first that asks");
   return run_lesson(argc, argv, options, [&] {
     for (const char* name : {"--seed", "--steps", "--lr", "--channels"})
       settings.claims = settings.claims && !options.given(name);

@@ -15,7 +15,6 @@ struct Network : Module {
   Conv1x1 out;
   FIELDS(in, block, out)
 
-  // (Braces draw the weights from left to right.)
   Network(int C, Kind kind)
       : in(CHANNELS, C),
         block(kind == Kind::no_block

@@ -19,7 +19,8 @@ inline std::string as_text(const Image& image, int W) {
   std::string text;
   for (size_t p = 0; p < image.size(); ++p) {
     text += (p % size_t(W) ? " " : "    ") + pad_right(name_of(image[p]), 3);
-    if (p % size_t(W) == size_t(W) - 1) text = text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+    if (p % size_t(W) == size_t(W) - 1)
+      text = text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
 }
@@ -30,8 +31,8 @@ inline std::string as_svg(const Image& image, int H, int W) {
   const char* const fill[] = {"#9ecbe8", "#f2c27d", "#a3d9c1", "#e3b7d2"};
   Svg svg(left + cell * W + Svg::margin + 30, top + cell * H + 26 + Svg::margin,
           "An image: letters are markers, ? asks");
-  svg.text(Svg::margin, Svg::margin + 14, "An image: letters are markers, ? asks", Anchor::start,
-           14, "strong");
+  svg.text(Svg::margin, Svg::margin + 14, "An image: letters are markers, ? asks",
+           Anchor::start, 14, "strong");
   for (int x = 0; x < W; ++x)
     svg.text(left + cell * (x + 0.5), top - 7, formatted("%d", x), Anchor::middle);
   for (int y = 0; y < H; ++y)
@@ -45,7 +46,8 @@ inline std::string as_svg(const Image& image, int H, int W) {
       svg.text(x + cell / 2, y + cell / 2 + 7, name_of(pixel).substr(1), Anchor::middle, 17,
                "on-light");
   }
-  svg.text(left, top + cell * H + 22, "the small number: the pixel's colour", Anchor::start, 11);
+  svg.text(left, top + cell * H + 22, "the small number: the pixel's colour", Anchor::start,
+           11);
   return svg.finish();
 }
 

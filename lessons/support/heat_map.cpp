@@ -21,8 +21,8 @@ void check(const HeatMap& map) {
              map.least, " to ", map.greatest, " is empty");
   for (const Mark& mark : map.marks)
     HEED_CHECK(mark.cell < cells && columns(mark.word) >= 1 && columns(mark.word) <= 2,
-               "[heat map] '", map.title, "': mark '", mark.word, "' at cell ", mark.cell, " of ",
-               cells, ": a cell of the map and a word of 1 or 2 columns wanted");
+               "[heat map] '", map.title, "': mark '", mark.word, "' at cell ", mark.cell,
+               " of ", cells, ": a cell of the map and a word of 1 or 2 columns wanted");
 }
 
 const Mark* mark_at(const HeatMap& map, size_t cell) {
@@ -92,9 +92,9 @@ void draw_cell(Svg& svg, const HeatMap& map, size_t i, double x, double y, doubl
   svg.rectangle(x, y, cell, cell, is_number ? colour(part) : "#d55e00");
   if (cell < 30) return;
   double size = std::min(12.0, cell * 0.34);
-  double lower = mark_at(map, i) ? cell * 0.2 : 0;   // room for the mark's word
-  svg.text(x + cell / 2, y + cell / 2 + lower + size * 0.36, formatted("%.2f", value), Anchor::middle,
-           size, part > 0.62 || !is_number ? "on-dark" : "on-light");
+  double lower = mark_at(map, i) ? cell * 0.2 : 0;  // room for the mark's word
+  svg.text(x + cell / 2, y + cell / 2 + lower + size * 0.36, formatted("%.2f", value),
+           Anchor::middle, size, part > 0.62 || !is_number ? "on-dark" : "on-light");
 }
 
 // After all cells, or the next one would cover half of a frame.
@@ -102,8 +102,8 @@ void draw_marks(Svg& svg, const HeatMap& map, double left, double top, double ce
   for (const Mark& mark : map.marks) {
     double x = left + cell * double(mark.cell % map.keys.size()),
            y = top + cell * double(mark.cell / map.keys.size());
-    svg.path(formatted("M%.1f %.1fh%.1fv%.1fh%.1fz", x + 1, y + 1, cell - 2, cell - 2, 2 - cell),
-             "s1");
+    double side = cell - 2;
+    svg.path(formatted("M%.1f %.1fh%.1fv%.1fh%.1fz", x + 1, y + 1, side, side, -side), "s1");
     double part = shade(map.values[mark.cell], map.least, map.greatest);
     if (cell >= 30)
       svg.text(x + cell / 2, y + cell * 0.36, mark.word, Anchor::middle,

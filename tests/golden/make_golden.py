@@ -955,9 +955,125 @@ def lesson02_file():
     save("lesson02", arrays, about=" ".join(lesson02_file.__doc__.split()))
 
 
+# ---- Lesson 03: the document's block, and the distant twin --------------------------------------
+
+class DocumentBlock(torch.nn.Module):
+    """The document's module; `scaled`: as its prose has it."""
+
+    def __init__(self, channels, scaled=False):
+        super().__init__()
+        conv = lambda out: torch.nn.Conv2d(channels, out, kernel_size=1)
+        self.query, self.key, self.value = conv(channels // 8), conv(channels // 8), conv(channels)
+        self.gamma = torch.nn.Parameter(torch.zeros(1))
+        self.scaled = scaled
+
+    def forward(self, x):
+        q, k, v = (layer(x).flatten(2) for layer in (self.query, self.key, self.value))
+        scores = torch.bmm(q.permute(0, 2, 1), k)
+        if self.scaled:
+            scores = scores / math.sqrt(q.size(1))
+        weights = F.softmax(scores, dim=-1)
+        out = torch.bmm(v, weights.permute(0, 2, 1))
+        return self.gamma * out.view(x.shape) + x, scores, weights, out
+
+
+def document_03():
+    """The document's class from seed 0 on an input that is not square, in double."""
+    torch.manual_seed(0)
+    block = DocumentBlock(16)
+    x = torch.randn(2, 16, 4, 6)
+    arrays = {"weights/" + k: v.clone() for k, v in block.state_dict().items()}
+    arrays["input"] = x
+    block, x = block.double(), x.double()
+    torch.manual_seed(1)
+    c = torch.randn(x.shape).double()
+    for name, gamma in ("zero", 0.0), ("half", 0.5):
+        block.zero_grad()
+        with torch.no_grad():
+            block.gamma.fill_(gamma)
+        output, scores, weights, out = block(x)
+        (c * output).sum().backward()
+        arrays[name + "/output"] = output
+        arrays.update({f"{name}/grad.{k}": p.grad.clone() for k, p in block.named_parameters()})
+    arrays.update(scores=scores, attention=weights, out=out)
+    block.scaled = True
+    arrays["scaled/output"], _, arrays["scaled/attention"], _ = block(x)
+    return {k: v.detach().numpy() for k, v in arrays.items()}
+
+
+def twins(count, seed, H=8, W=8):
+    """Images in which six pixels ask for the colour of another with the same marker: a one-hot
+    colour (4 channels), a one-hot marker (8), a flag; and what is asked for (-100: nothing)."""
+    generator = torch.Generator().manual_seed(seed)
+    x, answers = torch.zeros(count, 13, H, W), torch.full((count, H, W), -100)
+    for i in range(count):
+        colours = torch.randint(0, 4, (H * W,), generator=generator).tolist()
+        for p, colour in enumerate(colours):
+            x[i, colour, p // W, p % W] = 1
+        taken = set()
+        for marker in torch.randperm(8, generator=generator)[:6].tolist():
+            while True:
+                source, question = torch.randint(0, H * W, (2,), generator=generator).tolist()
+                far = max(abs(source // W - question // W), abs(source % W - question % W)) >= 3
+                if far and not taken & {source, question}:
+                    break
+            taken |= {source, question}
+            for p in source, question:
+                x[i, 4 + marker, p // W, p % W] = 1
+            x[i, 12, question // W, question % W] = 1
+            answers[i, question // W, question % W] = colours[source]
+    return x, answers
+
+
+class TwinNet(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.block = torch.nn.Conv2d(13, 32, 1), DocumentBlock(32)
+        self.last = torch.nn.Conv2d(32, 4, 1)
+
+    def forward(self, x):
+        return self.last(self.block(self.first(x))[0])
+
+
+def twin_losses(pool, steps, dtype):
+    """Loss of each of the first steps, seed 0."""
+    x, answers = pool[0].to(dtype), pool[1]
+    torch.manual_seed(0)
+    model = TwinNet().to(dtype)
+    order = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(model.parameters(), 0.007)
+    losses = []
+    for _ in range(steps):
+        batch = torch.randint(0, len(x), (32,), generator=order)
+        loss = F.cross_entropy(model(x[batch]), answers[batch])
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return numpy.array(losses)
+
+
+def lesson03_file():
+    """weights/NAME, input: the document's class (16 channels) and (2, 16, 4, 6) numbers, seed 0.
+    scores, attention, out: its inner results; {zero,half}/output, grad.NAME: output, and
+    gradients of sum(c * output), c normal from seed 1, with gamma = 0 and 0.5; scaled/...: the
+    same weights, gamma 0.5, scores divided by sqrt(2). pixels, answers: sums over the pool of
+    4,000 images that tell whether another program draws the same (pixels: of x[i] times i + 1,
+    by channel, row and column; answers: the first 100 images). step_losses_double (100),
+    step_losses (10): of the first steps, seed 0."""
+    arrays = document_03()
+    pool = twins(4000, 1)
+    arrays["pixels"] = torch.einsum("i,ichw->chw", torch.arange(1.0, 4001).double(),
+                                    pool[0].double()).numpy()
+    arrays["answers"] = pool[1][:100].numpy()
+    arrays["step_losses_double"] = twin_losses(pool, 100, torch.float64)
+    arrays["step_losses"] = twin_losses(pool, 10, torch.float32)
+    save("lesson03", arrays, about=" ".join(lesson03_file.__doc__.split()))
+
+
 CASE_FILES = {"ops": ops_file, "layers": layers_file, "optim": optim_file}
 OTHER_FILES = {"python": python_file, "lesson00": lesson00_file, "lesson01": lesson01_file,
-               "lesson02": lesson02_file}
+               "lesson02": lesson02_file, "lesson03": lesson03_file}
 
 
 def main(wanted):
