@@ -53,6 +53,8 @@ std::vector<fs::path> figures(const Lesson& lesson) {
 }  // namespace
 
 TEST_CASE("lessons: the default run prints expected.txt and writes the README's figures") {
+  // Half an hour a lesson, and the same loops as in the other tests.
+  if (setting("HEED_SANITIZE", "") == "thread") return;
   for (const Lesson& lesson : lessons()) {
     CAPTURE(lesson.name);
     TemporaryDirectory directory;
