@@ -120,6 +120,27 @@ TEST_CASE("lessons: an output directory that cannot be made stops the lesson at 
   }
 }
 
+TEST_CASE("lessons: lesson 03 names the pixel or the channels that it cannot take") {
+  const struct {
+    const char *arguments, *message;
+  } mistakes[] = {
+      {"--pixel 8,0", "error: [--pixel] 8,0: outside the image"},
+      {"--pixel 0,-1", "error: [--pixel] 0,-1: outside the image"},
+      {"--pixel 2", "error: [--pixel] '2': row and column wanted"},
+      {"--pixel 2,5,1", "error: [--pixel] '2,5,1': row and column wanted"},
+      {"--channels 7", "error: [SelfAttention2d] 7 channels: "},
+  };
+  for (const auto& mistake : mistakes) {
+    TemporaryDirectory directory;
+    std::string program = setting("HEED_BUILD", "build") + "/lesson-03";
+    Run result = run(program + " --out " + directory.path + " " + mistake.arguments);
+    CAPTURE(std::string(mistake.arguments));
+    CHECK(result.status == 1);
+    CHECK(result.out == "");
+    CHECK(result.err.starts_with(mistake.message));
+  }
+}
+
 TEST_CASE("lessons: --help names the options") {
   for (const Lesson& lesson : lessons()) {
     Run result = run(lesson.program + " --help");

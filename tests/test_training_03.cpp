@@ -102,6 +102,15 @@ TEST_CASE("lesson 03: each loss of the first steps is PyTorch's") {
   CHECK(worst < (in_double ? 1e-9 : 1e-5));
 }
 
+TEST_CASE("lesson 03: learned when twenty losses in a row are small in the mean") {
+  TrainingLog log{std::vector<double>(50, 1), {}};
+  CHECK(log.learned_at() == 0);
+  log.loss.insert(log.loss.end(), 30, 0.01);
+  CHECK(log.learned_at() == 70);
+  CHECK((TrainingLog{std::vector<double>(20, 0.01), {}}.learned_at() == 20));
+  CHECK((TrainingLog{std::vector<double>(19, 0.01), {}}.learned_at() == 0));
+}
+
 // A network that has not learned anything, with weights that are the same for all pixels.
 TEST_CASE("lesson 03: the score counts what it says") {
   Images data = draw_images(5, 60);

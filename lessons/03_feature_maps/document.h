@@ -9,7 +9,7 @@
 namespace lesson_03 {
 using namespace heed;
 
-// "0.1234 -0.5678 ...": the first n numbers
+// " 0.1234 -0.5678": the first n numbers, in row-major order
 inline std::string numbers(const Tensor& x, size_t n) {
   std::string text;
   std::vector<Scalar> values = x.to_vector();
@@ -161,7 +161,8 @@ inline void show(const Walk& w, const Tensor& input) {
   say("    channel 0, output   %s ...", numbers(w.output, 6).c_str());
 }
 
-// The largest gradient of each parameter, for a loss that weighs the output at random.
+// The largest gradient of each parameter, for a loss that weighs every number of the output at
+// random, as gradcheck does.
 inline std::vector<double> gradients(SelfAttention2d& block, const Tensor& input,
                                      double gamma) {
   set_gamma(block, gamma);
@@ -173,6 +174,8 @@ inline std::vector<double> gradients(SelfAttention2d& block, const Tensor& input
   return sizes;
 }
 
+// While gamma is 0 the loss does not depend on what query, key and value do. And the key's bias
+// adds the same number to all scores of a row, which softmax does not see.
 inline void first_gradients(Example& e, Checks& checks) {
   std::vector<double> at_start = gradients(e.block, e.input, 0),
                       later = gradients(e.block, e.input, 0.5);

@@ -16,7 +16,7 @@ struct Settings : CommonSettings {
   int steps = 1000, seeds = 1, channels = 32, image = 0;
   double lr = 0.007;
   std::string pixel = "first";  // the image's first question
-  bool claims = true;  // the numbers of the text hold for these settings only
+  bool claims = true;           // the numbers of the text hold for these settings only
 };
 
 // ---- The task
@@ -37,7 +37,8 @@ static void show_task(const Images& train, const Images& test) {
   say();
 }
 
-// One training run and what came of it.
+// One training run and what came of it. The weights, and the order of the batches, start from
+// the seed; the images are the same for all seeds.
 struct Outcome {
   Network net;
   TrainingLog log;
@@ -90,23 +91,13 @@ static void print_row(const char* name, const Scores& s, bool attends) {
         100 * s.least(&Score::right));
 }
 
-// The step after which the mean of twenty losses is below 0.02; 0: never.
-static int learned_at(const std::vector<double>& loss) {
-  double sum = 0;
-  for (size_t i = 0; i < loss.size(); ++i) {
-    sum += loss[i];
-    if (i >= 20) sum -= loss[i - 20];
-    if (i >= 19 && sum / 20 < 0.02) return int(i) + 1;
-  }
-  return 0;
-}
-
 struct Table {
   std::vector<Outcome> firsts;  // of the first seed: a row each
   std::vector<Scores> scores;
 };
 
-// Four ways, each trained from every seed.
+// Four ways, each trained from every seed. The images without false colours are the same ones
+// but for that.
 static Table train_all(const Settings& settings, const Images& pool, const Images& test) {
   const struct {
     const char* name;
@@ -135,7 +126,7 @@ static Table train_all(const Settings& settings, const Images& pool, const Image
             "      seed %2d: right %6.2f  top %6.2f  mass %.4f  itself %.4f"
             "  gamma %6.3f  learned by step %d\n",
             int(seed), 100 * o.score.right, 100 * o.score.top, o.score.mass, o.score.self,
-            o.log.gamma.back(), learned_at(o.log.loss));
+            o.log.gamma.back(), o.log.learned_at());
       if (i == 0) table.firsts.push_back(std::move(o));
     }
     print_row(row.name, scores, row.kind != Kind::no_block);
@@ -174,7 +165,7 @@ static void show_paths(const Settings& settings, const Table& table, Checks& che
       say("    %5d  %7.3f  %7.4f", step, with.gamma[size_t(step - 1)],
           with.loss[size_t(step - 1)]);
   say("    learned by step %d; a network that knows nothing pays ln 4 = %.4f",
-      learned_at(with.loss), -exact::log(1. / COLOURS));
+      with.learned_at(), -exact::log(1. / COLOURS));
   say();
   LineChart gamma{"gamma while training", "step", "gamma", {{"gamma", with.gamma}}, {}, {}};
   LineChart loss{"Loss with and without the block",
@@ -198,6 +189,7 @@ static void show_paths(const Settings& settings, const Table& table, Checks& che
     checks.check(std::abs(with.gamma.back()) > 0.5, "gamma ends far from 0: |gamma| > 0.5");
 }
 
+// Nothing in the network depends on the number of pixels, so it can be asked about any.
 static void other_sizes(const Settings& settings, const Network& net, Checks& checks) {
   say("The same weights on images of other sizes, 200 each");
   say("     size   right, %%  top, %%    mass");
@@ -218,8 +210,9 @@ static void show_maps(const Settings& settings, const Table& table, const Images
   const Network& net = table.firsts[0].net;
   const Image& image = test.images[size_t(settings.image)];
   HeatMap map = map_of(net, test, settings.image, p);
-  map.title = formatted("Image %d, pixel (%d, %d): where it looks (T: its twin)",
-                        settings.image, p / test.W, p % test.W);
+  map.title =
+      formatted("Image %d, pixel (%d, %d): where it looks%s", settings.image, p / test.W,
+                p % test.W, image[size_t(p)].asks() ? " (T: its twin)" : "");
   print(map);
   say();
   std::vector<HeatMap> all;
@@ -309,7 +302,8 @@ int main(int argc, char** argv) {
   options.add("--seeds", settings.seeds, {1, 100}, "seeds that the table is taken over");
   options.add("--channels", settings.channels, {1, 512}, "channels C of the map, 8 or more");
   options.add("--image", settings.image, {0, 999}, "the test image whose maps are drawn");
-  options.add("--pixel", settings.pixel, "Y,X", "the pixel whose map is drawn; first: the first that asks");
+  options.add("--pixel", settings.pixel, "Y,X",
+              "the pixel whose map is drawn; first: the first that asks");
   return run_lesson(argc, argv, options, [&] {
     for (const char* name : {"--seed", "--steps", "--lr", "--channels"})
       settings.claims = settings.claims && !options.given(name);

@@ -40,6 +40,17 @@ inline Tensor loss_of(const Tensor& logits, std::span<const int> answers) {
 struct TrainingLog {
   std::vector<double> loss;
   std::vector<double> gamma;  // after each step; empty without a block
+
+  // The step by which the mean of twenty losses is below 0.02; 0: never.
+  int learned_at() const {
+    double sum = 0;
+    for (size_t i = 0; i < loss.size(); ++i) {
+      sum += loss[i];
+      if (i >= 20) sum -= loss[i - 20];
+      if (i >= 19 && sum / 20 < 0.02) return int(i) + 1;
+    }
+    return 0;
+  }
 };
 
 // [snippet: train]
