@@ -29,9 +29,10 @@ struct SelfAttention2d : Module {
   Attention operator()(const Tensor& x) const {
     HEED_CHECK(x.dim() == 4, "[SelfAttention2d] x ", x.shape(), ": (B, C, H, W) wanted");
     int64_t B = x.shape()[0], N = x.shape()[2] * x.shape()[3];
-    Tensor q = query(x).view({B, -1, N}).transpose(1, 2);           // (B, N, C/8)
-    Tensor k = key(x).view({B, -1, N});                             // (B, C/8, N)
-    Tensor v = value(x).view({B, -1, N});                           // (B, C, N)
+    int64_t C = value.weight.shape()[0], C8 = key.weight.shape()[0];  // C / 8
+    Tensor q = query(x).view({B, C8, N}).transpose(1, 2);           // (B, N, C/8)
+    Tensor k = key(x).view({B, C8, N});                             // (B, C/8, N)
+    Tensor v = value(x).view({B, C, N});                            // (B, C, N)
     Tensor scores = matmul(q, k);                                   // (B, N, N)
     if (scaled) scores = scores / std::sqrt(double(k.shape()[1]));  // (B, N, N)
     Tensor weights = softmax(scores, -1);                           // (B, N, N)

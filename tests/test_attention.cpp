@@ -365,6 +365,24 @@ TEST_CASE("attention: as many threads as there are, the same bits") {
   set_num_threads(before);
 }
 
+TEST_CASE("attention: nothing to attend to, nobody who attends, and no sentence at all") {
+  manual_seed(3);
+  MultiHeadAttention layer(D, H);
+  for (auto [sentences, queries, keys] :
+       {std::tuple{2, 4, 0}, {2, 0, 5}, {0, 4, 5}, {2, 0, 0}}) {
+    Tensor q = zeros({sentences, queries, D}).requires_grad_(), x = zeros({sentences, keys, D});
+    Attention a = layer(q, x, x);
+    expect_shape(a.output, {sentences, queries, D});
+    expect_shape(a.weights, {sentences, H, queries, keys});
+    CHECK(all_zero(a.output));  // out_proj's bias
+    sum(a.output).backward();
+    CHECK(all_zero(q.grad()));
+  }
+  SelfAttention2d block(16);
+  for (const Shape& shape : {Shape{0, 16, 3, 5}, Shape{2, 16, 0, 5}})
+    expect_shape(block(zeros(shape)).output, shape);
+}
+
 TEST_CASE("attention: what does not fit is said with the shapes") {
   auto attend = [](const Shape& q, const Shape& k, const Shape& v) {
     return [=] { scaled_dot_product_attention(ones(q), ones(k), ones(v)); };
