@@ -36,7 +36,8 @@ Run default_run(const Lesson& lesson, const std::string& directory) {
 }
 
 // Figures of times, and those of the long runs in runs.txt, have names that say so:
-// *.measured.svg and *.recorded.svg. All others must come out of the default run.
+// *.measured.svg and *.recorded.svg (`make results` makes them). All others must come out of
+// the default run.
 bool is_of_default_run(const fs::path& figure) {
   fs::path kind = figure.stem().extension();
   return kind != ".measured" && kind != ".recorded";
@@ -184,7 +185,8 @@ TEST_CASE("lessons: rewrite the expected outputs" * doctest::skip()) {  // make 
     std::string old = fs::exists(path) ? heed::read_file(path) : "";
     heed::write_file(path, renewed(old, result.out));
     for (const fs::path& figure : figures(lesson))
-      if (std::string drawn = directory / figure.filename(); fs::exists(drawn))
+      if (std::string drawn = directory / figure.filename();
+          is_of_default_run(figure) && fs::exists(drawn))
         heed::write_file(figure, heed::read_file(drawn));
   }
 }
