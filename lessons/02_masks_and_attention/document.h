@@ -19,8 +19,8 @@ inline Tensor pe_result() {
 }
 
 // [snippet: subsequent_mask]
-// Step (2). Ones above the diagonal, as np.triu(..., k=1) makes them, and then 1 - them:
-// 1 = may be seen. (1, size, size)
+// Step (2). Ones above the diagonal, and then 1 - them: 1 = may be seen. (1, size, size), one
+// mask for all sentences of a batch.
 inline Tensor subsequent_mask(int64_t size) {
   Tensor above = zeros({1, size, size});
   for (int64_t i = 0; i < size; ++i)

@@ -1,4 +1,4 @@
-// Masks proved, bit for bit: on models that are right, and on three that are wrong on purpose.
+// Masks proved, bit for bit: on models that are right, and on four that are wrong on purpose.
 #pragma once
 #include <cmath>
 #include <string>

@@ -10,6 +10,7 @@
 namespace lesson_02 {
 using namespace heed;
 
+// [snippet: run]
 constexpr int T = 16, DIGITS = 10, D = 16, BATCH = 32;
 
 // Which places a place may look at: all; itself and those before it; only those before it.
@@ -21,11 +22,12 @@ struct Run {
   Sight sight = Sight::all;
   int steps = 400, warm_up = 50;
   double lr = 0.06;
-  double std = 0.02;  // of the embedding at the start
+  double std = 0.02;  // standard deviation of the embedding at the start
   int heads = 1;
   double dropout = 0;
-  bool positions = true, residual = true, equal_start = false;
+  bool positions = true, residual = true, equal_start = false;  // equal: the projections
 };
+// [end]
 
 inline Mask mask_of(Sight sight) {
   if (sight == Sight::all) return {};
