@@ -71,14 +71,14 @@ inline void step_1(Checks& checks) {
   say();
 }
 
-// (2) Dot products against the additive score v . tanh(q + k), which has to keep a vector for
+// (2) Dot products against the additive score a . tanh(q + k), which has to keep a vector for
 // each pair; and what the width of the keys does to softmax.
 inline void step_2(Checks& checks) {
   manual_seed(0);
-  Tensor q = randn({1, 64, 4}), k = randn({1, 64, 4}), v = randn({4, 1});
+  Tensor q = randn({1, 64, 4}), k = randn({1, 64, 4}), a = randn({4, 1});
   Tensor dot = matmul(q, k.transpose(1, 2));             // (1, 64, 64)
   Tensor pairs = tanh(q.unsqueeze(2) + k.unsqueeze(1));  // (1, 64, 64, 4)
-  Tensor additive = matmul(pairs, v).squeeze(3);         // (1, 64, 64)
+  Tensor additive = matmul(pairs, a).squeeze(3);         // (1, 64, 64)
   expect_shape(additive, dot.shape());
   say("(2) scores of 64 queries and 64 keys of width 4");
   say("    dot product  %5lld numbers kept", (long long)dot.numel());

@@ -112,9 +112,9 @@ inline void comment_and_shape(Checks& checks) {
 // [end]
 
 // [snippet: wrong_axis]
-// The paper writes the weight of pixel i for pixel j as beta_j,i. Read as "row i, column j", it
-// puts the softmax on the queries' axis: then a key shares itself out, and a query gets more or
-// less than one in all.
+// In the paper s_ij is the score of key i and query j, and its softmax sums over i. Where the
+// queries are the rows, that is the wrong axis: then a key shares itself out, and a query gets
+// more or less than one in all.
 inline void wrong_axis(Checks& checks) {
   Example e;
   Walk w = walk(e.block, e.input);

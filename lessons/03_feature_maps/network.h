@@ -84,8 +84,8 @@ class Trainer {
 // [end]
 
 // [snippet: score]
-// Over the questions of a set of images: share answered right; share whose largest weight is on
-// the twin; mean weight on the twin, and on the question pixel itself.
+// Over the questions of a set of images. right: share answered right. top: share whose largest
+// weight is on the twin. mass: mean weight on the twin. self: on the question pixel itself.
 struct Score {
   double right = 0, top = 0, mass = 0, self = 0;
 };
