@@ -1,14 +1,17 @@
 // Products of matrices: batches, broadcasting and gradients around gemm().
-#include <cstring>
+#include <algorithm>
 #include "autograd/broadcast.h"
 #include "autograd/gemm.h"
 #include "autograd/graph.h"
 #include "autograd/loops.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
+
+constexpr int64_t WORTH = 1 << 19;  // multiply-adds worth a second thread
 
 Shape batch_shape(const Tensor& x) {
   return x.shape().without(x.dim() - 1).without(x.dim() - 2);
@@ -39,11 +42,14 @@ Tensor product(const Tensor& a, const Tensor& b) {
     return y;
   }
   Strides steps = contiguous_strides(y.shape()).without(batch.rank() + 1).without(batch.rank());
+  const int64_t grain = std::max<int64_t>(1, WORTH / std::max<int64_t>(1, m * n * k));
   Walk<3>(batch, {steps, batch_strides(a, batch), batch_strides(b, batch)})
       .run([&](auto at, int64_t count, auto step) {
-        for (int64_t i = 0; i < count; ++i)
-          gemm(m, n, k, p + at[1] + i * step[1], ra, ca, q + at[2] + i * step[2], rb, cb,
-               out + at[0] + i * step[0], n);
+        parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            gemm(m, n, k, p + at[1] + i * step[1], ra, ca, q + at[2] + i * step[2], rb, cb,
+                 out + at[0] + i * step[0], n);
+        });
       });
   return y;
 }
