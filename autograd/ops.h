@@ -140,5 +140,14 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 // if not training, or if p is 0 or 1. Srivastava et al. 2014.
 Tensor dropout(const Tensor& x, double p, bool training = true);
 
+// ---- recurrent.cpp --------------------------------------------------------------------------
+// inputs: (B, T, 3 H), the inputs' share of r, z, n;  weight: (3 H, H), bias: (3 H), the
+// state's; h0: (B, H), y: (B, T, H)                 y = (1 - z) n + z h, h the state before
+// Positions from lengths[b] on are padding: neither read nor written, y is 0 there. In reverse
+// it goes from the last real position to the first. reset_after: PyTorch's variant; else that
+// of Cho et al. 2014, with r inside the product. The formulas are in recurrent.cpp.
+Tensor gru(const Tensor& inputs, const Tensor& weight, const Tensor& bias, const Tensor& h0,
+           std::span<const int> lengths = {}, bool reverse = false, bool reset_after = true);
+
 }  // namespace HEED_PRECISION
 }  // namespace heed
