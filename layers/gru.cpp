@@ -72,7 +72,8 @@ GRUOutput GRU::operator()(const Tensor& x, std::span<const int> lengths) const {
   Tensor h0 = zeros({B, hidden}), y = x;
   std::vector<Tensor> ends;
   for (int layer = 0; layer < options.layers; ++layer) {
-    if (layer > 0) y = dropout(y, options.dropout, training);
+    if (layer > 0)  // coins position by position, as PyTorch tosses them
+      y = dropout(y.transpose(0, 1), options.dropout, training).transpose(0, 1);
     std::vector<Tensor> states;
     for (int d = 0; d < directions; ++d) {
       const GRUCell& cell = cells[size_t(layer * directions + d)];

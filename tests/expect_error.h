@@ -1,6 +1,7 @@
 // expect_error([&] { ... }, {"[matmul]", "(4, 3)", "(5, 2)"}): the call throws heed::Error, and
-// its text holds all of these. Include it after <doctest/doctest.h>.
+// its text holds all of these.
 #pragma once
+#include <doctest/doctest.h>
 #include <initializer_list>
 #include <string>
 #include "autograd/check.h"

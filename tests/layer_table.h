@@ -7,11 +7,13 @@
 #include "autograd/ops.h"
 #include "autograd/random.h"
 #include "layers/activation.h"
+#include "layers/additive_attention.h"
 #include "layers/attention.h"
 #include "layers/batch_norm.h"
 #include "layers/conv1x1.h"
 #include "layers/dropout.h"
 #include "layers/embedding.h"
+#include "layers/gru.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
 #include "layers/positional_encoding.h"
@@ -29,8 +31,10 @@ template <class L> struct Row {
   // Parameters whose gradient is zero, each with the reason.
   std::map<std::string, std::string> zero_gradient = {};
   std::function<heed::Tensor(L&, const Inputs&)> call = [](L& layer, const Inputs& in) {
-    if constexpr (requires { heed::Tensor(layer(in[0])); }) return heed::Tensor(layer(in[0]));
-    else return heed::fail("[row] this layer needs a call of its own"), heed::Tensor();
+    if constexpr (requires { heed::Tensor(layer(in[0])); })
+      return heed::Tensor(layer(in[0]));
+    else
+      return heed::fail("[row] this layer needs a call of its own"), heed::Tensor();
   };
   std::string no_derivative = {};  // why its gradients are not those of differences
 };
@@ -100,9 +104,37 @@ template <class Visit> void for_each_attention_layer(Visit visit) {
     for (const char* part : {".weight", ".bias"})
       closed[std::string(name) + part] = "gamma is 0, so that nothing of it comes out";
   visit(Row<Pixels>{"SelfAttention2d", [] { return Pixels(16); }, key_bias, pixels});
-  visit(Row<Pixels>{"SelfAttention2d.scaled", [] { return Pixels(17, true); }, key_bias,
-                    pixels});
+  visit(
+      Row<Pixels>{"SelfAttention2d.scaled", [] { return Pixels(17, true); }, key_bias, pixels});
   visit(Row<Pixels>{"SelfAttention2d.gamma_0", [] { return Pixels(8); }, closed, output});
+}
+
+template <class Visit> void for_each_recurrent_layer(Visit visit) {
+  using namespace heed;
+  visit(Row<GRUCell>{"GRUCell",
+                     [] { return GRUCell(5, 6); },
+                     {},
+                     [](GRUCell& cell, const Inputs& in) { return cell(in[0], in[1]); }});
+  auto run = [](GRU& layer, const Inputs& in) {  // in[1]: lengths
+    std::vector<Scalar> numbers = in.size() > 1 ? in[1].to_vector() : std::vector<Scalar>();
+    manual_seed(3);
+    GRUOutput y = layer(in[0], std::vector<int>(numbers.begin(), numbers.end()));
+    return cat({y.output.reshape({-1}), y.hidden.reshape({-1})}, 0);
+  };
+  auto one = [] { return GRU(5, 6); };
+  visit(Row<GRU>{"GRU", one, {}, run});
+  visit(Row<GRU>{"GRU.lengths", one, {}, run});
+  visit(Row<GRU>{
+      "GRU.deep", [] { return GRU(5, 6, {.layers = 2, .bidirectional = true}); }, {}, run});
+  visit(Row<GRU>{
+      "GRU.dropout", [] { return GRU(5, 6, {.layers = 3, .dropout = 0.25}); }, {}, run});
+  auto ask = [](AdditiveAttention& layer, const Inputs& in) {
+    return both(
+        layer(in[0], layer.project(in[1]), in[1], in.size() > 2 ? Mask::keep(in[2]) : Mask()));
+  };
+  auto additive = [] { return AdditiveAttention(5, 6, 7); };
+  visit(Row<AdditiveAttention>{"AdditiveAttention", additive, {}, ask});
+  visit(Row<AdditiveAttention>{"AdditiveAttention.padding", additive, {}, ask});
 }
 
 template <class Visit> void for_each_layer(Visit visit) {
@@ -116,14 +148,15 @@ template <class Visit> void for_each_layer(Visit visit) {
   visit(Row<Tanh>{"Tanh", [] { return Tanh(); }});
   visit(Row<Sigmoid>{"Sigmoid", [] { return Sigmoid(); }});
   visit(Row<Sequential>{"Sequential", [] {
-    return Sequential(Linear(4, 6), ReLU(), BatchNorm(6), Linear(6, 3));
-  }});
+                          return Sequential(Linear(4, 6), ReLU(), BatchNorm(6), Linear(6, 3));
+                        }});
   visit(
       Row<Sequential>{"Sequential.bias_before_norm",
                       [] { return Sequential(Linear(4, 6), BatchNorm(6), Tanh()); },
                       {{"0.bias", "BatchNorm takes each channel's mean away, bias and all"}}});
   for_each_sequence_layer(visit);
   for_each_attention_layer(visit);
+  for_each_recurrent_layer(visit);
 }
 
 }  // namespace heed_tests

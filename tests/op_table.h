@@ -116,8 +116,7 @@ inline OpRows masked_softmax_rows() {
           .kink({"masked_softmax.not_finite"}, plain)
           .form({{2, 5, 4, 3}}, CALL(masked_softmax(a[0].permute({0, 3, 2, 1}),
                                                     tensor({1, 0, 1, 1, 0}, {1, 5}))))
-          .form({{2, 3, 4, 5}},
-                CALL(masked_softmax(a[0], a[0].detach().narrow(2, 1, 1) > 0)))
+          .form({{2, 3, 4, 5}}, CALL(masked_softmax(a[0], a[0].detach().narrow(2, 1, 1) > 0)))
           .form({{3, 4}}, CALL(masked_softmax(a[0], tensor({1, 0, 1}, {3, 1}))))
           .form({{3, 4}}, CALL(masked_softmax(a[0], scalar(1)))),
   };
@@ -237,15 +236,32 @@ inline OpRows dropout_rows() {
           .form({{3, 4}}, CALL(dropout_from_5(a[0].transpose(0, 1), 0.5, true))),
   };
 }
+inline OpRows recurrent_rows() {
+  auto forms = [](const char* end) {
+    return cases("gru", {std::string("whole") + end, std::string("lengths") + end,
+                         std::string("none") + end});
+  };
+  return {
+      OpRow("gru(Tensor, Tensor, Tensor, Tensor, span<int>, bool, bool)")
+          .golden(forms(""), CALL(gru(a[0], a[1], a[2], a[3], a.ids)))
+          .golden(forms("_reverse"), CALL(gru(a[0], a[1], a[2], a[3], a.ids, true)))
+          .golden(forms("_before"), CALL(gru(a[0], a[1], a[2], a[3], a.ids, false, false)))
+          .golden(forms("_reverse_before"),
+                  CALL(gru(a[0], a[1], a[2], a[3], a.ids, true, false)))
+          .form({{2, 3, 6}, {6, 2}, {6}, {2, 2}}, CALL(gru(a[0], a[1], a[2], a[3])))
+          .form({{3, 2, 6}, {2, 6}, {6, 2}, {2, 2}},
+                CALL(gru(a[0].transpose(0, 1), a[1].transpose(0, 1), a[2].select(1, 1),
+                         a[3].transpose(0, 1)))),
+  };
+}
 #undef CALL
 
 inline const OpRows& op_table() {
   static const OpRows table = [] {
     OpRows all;
-    for (auto part :
-         {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows, var_rows, max_rows,
-          softmax_rows, masked_softmax_rows, product_rows, loss_rows, normalize_rows,
-          dropout_rows})
+    for (auto part : {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows,
+                      var_rows, max_rows, softmax_rows, masked_softmax_rows, product_rows,
+                      loss_rows, normalize_rows, dropout_rows, recurrent_rows})
       for (OpRow& row : part()) all.push_back(std::move(row));
     return all;
   }();

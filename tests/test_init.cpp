@@ -8,6 +8,7 @@
 #include "layers/attention.h"
 #include "layers/conv1x1.h"
 #include "layers/embedding.h"
+#include "layers/gru.h"
 #include "layers/init.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
@@ -52,6 +53,11 @@ std::vector<Tensor> make(const std::string& call, std::istream& in) {
   if (call == "embedding_padding") {
     auto vocabulary = int64_t(next()), width = int64_t(next());
     return Embedding(vocabulary, width, int(next())).parameters();
+  }
+  if (call == "gru") {
+    auto in_size = int64_t(next()), hidden = int64_t(next());
+    int layers = int(next());
+    return GRU(in_size, hidden, {.layers = layers, .bidirectional = next() == 1}).parameters();
   }
   if (call == "layer_norm") return LayerNorm(int64_t(next())).parameters();
   if (call == "self_attention_2d") {

@@ -423,10 +423,37 @@ def dropouts(cases):
         cases.put(name, bits=y, grad_bits=x.grad, next=torch.rand(1))
 
 
+def gru_steps(inputs, weight, bias, h, lengths, reverse, reset_after):
+    """A gated recurrent unit, position by position."""
+    B, T = inputs.shape[:2]
+    own = lambda x, gate: x @ weight.chunk(3)[gate].T + bias.chunk(3)[gate]
+    states = [None] * T
+    for t in reversed(range(T)) if reverse else range(T):
+        i = inputs[:, t].chunk(3, 1)
+        r, z = (torch.sigmoid(i[gate] + own(h, gate)) for gate in (0, 1))
+        n = torch.tanh(i[2] + (r * own(h, 2) if reset_after else own(r * h, 2)))
+        real = (t < lengths)[:, None]
+        h = torch.where(real, (1 - z) * n + z * h, h)
+        states[t] = torch.where(real, h, torch.zeros_like(h))
+    return torch.stack(states, 1)
+
+
+def recurrences(cases):
+    """in0 (3, 4, 15), in1 weight, in2 bias, in3 the state at the start; labels: lengths."""
+    for form, lengths in [("whole", [4, 4, 4]), ("lengths", [4, 1, 2]), ("none", [0, 3, 0])]:
+        for reverse in (False, True):
+            for after in (True, False):
+                name = f"gru.{form}{'_reverse' * reverse}{'_before' * (not after)}"
+                options = f"{str(reverse).lower()}, {str(after).lower()}"
+                cases.add(name, f"gru(a, b, c, d, labels, {options})",
+                          lambda *a: gru_steps(*a, reverse, after), (3, 4, 15), (15, 5), (15,),
+                          (3, 5), labels=numpy.array(lengths))
+
+
 def ops_file():
     cases = Cases()
     for part in (elementwise, shapes, reductions, masked_softmaxes, products, losses,
-                 normalisations, dropouts):
+                 normalisations, dropouts, recurrences):
         part(cases)
     return cases
 
@@ -584,6 +611,54 @@ def sequence_layers(cases):
             f"rows of PositionalEncoding::sines({width}, 5000)")
 
 
+class Additive(torch.nn.Module):
+    """v^T tanh(W_s s + W_h h), by Linears."""
+    def __init__(self, state, key, width):
+        super().__init__()
+        self.query = torch.nn.Linear(state, width)
+        self.key = torch.nn.Linear(key, width, bias=False)
+        self.score = torch.nn.Linear(width, 1, bias=False)
+
+    def forward(self, state, keys, mask=None):
+        scores = self.score(torch.tanh(self.query(state)[:, None] + self.key(keys)))[..., 0]
+        if mask is not None:
+            scores = scores.masked_fill(mask[:, 0] == 0, -math.inf)
+        weights = scores.softmax(-1)
+        return (weights[:, None] @ keys)[:, 0], weights
+
+
+def recurrent_layers(cases):
+    """in0.1: lengths. Output and last states, one after the other."""
+    nn = torch.nn
+    lengths = numpy.float32([4, 1, 2])
+
+    def run(module, x, lengths=None):
+        if lengths is None:
+            return both(module(x))
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths.long(), batch_first=True,
+                                                   enforce_sorted=False)
+        output, hidden = module(packed)
+        padded = nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0]
+        return both((padded, hidden))
+    x = (3, 4, 5)
+    module_case(cases, "GRUCell", "GRUCell(5, 6)(x, h)", nn.GRUCell(5, 6), [(3, 5), (3, 6)],
+                call=lambda m, x, h: m(x, h))
+    module_case(cases, "GRU", "GRU(5, 6)", nn.GRU(5, 6, batch_first=True), x, (1, 1, 5), x,
+                call=run)
+    module_case(cases, "GRU.lengths", "the same with lengths 4, 1, 2",
+                nn.GRU(5, 6, batch_first=True), [x, lengths], call=run)
+    module_case(cases, "GRU.deep", "GRU(5, 6, {.layers = 2, .bidirectional = true}), lengths",
+                nn.GRU(5, 6, 2, batch_first=True, bidirectional=True), [x, lengths], call=run)
+    module_case(cases, "GRU.dropout", "GRU(5, 6, {.layers = 3, .dropout = 0.25}), seed 3",
+                nn.GRU(5, 6, 3, batch_first=True, dropout=0.25), x, call=run)
+    module_case(cases, "AdditiveAttention", "AdditiveAttention(5, 6, 7), output and weights",
+                Additive(5, 6, 7), [(2, 5), (2, 4, 6)], call=lambda m, s, k: both(m(s, k)))
+    mask = (numpy.arange(4) < numpy.array([[3], [1]])).astype("f4")[:, None]
+    module_case(cases, "AdditiveAttention.padding", "the same with a mask (B, 1, T)",
+                Additive(5, 6, 7), [(2, 5), (2, 4, 6), mask],
+                call=lambda m, s, k, mask: both(m(s, k, mask)))
+
+
 def layers_file():
     cases, nn = Cases(), torch.nn
     module_case(cases, "Linear", "Linear(5, 3)", nn.Linear(5, 3), (7, 5))
@@ -611,6 +686,7 @@ def layers_file():
         assert abs(cases.arrays[name + "/in0"]).min() > 1e-3
     sequence_layers(cases)
     attention_layers(cases)
+    recurrent_layers(cases)
     return cases
 
 

@@ -47,6 +47,8 @@ CALLS = {
     # the document's block: query, key, value
     "self_attention_2d": lambda c: [p for out in (c // 8, c // 8, c)
                                     for p in weights(nn.Conv2d(c, out, 1))],
+    # layer by layer, forwards and backwards: weight_ih, weight_hh, bias_ih, bias_hh
+    "gru": lambda i, h, layers, both: weights(nn.GRU(i, h, layers, bidirectional=both == 1)),
     "kaiming_uniform": lambda *s: [nn.init.kaiming_uniform_(empty(*s), nonlinearity="relu")],
     "xavier_uniform": lambda g, *s: [nn.init.xavier_uniform_(empty(*s), gain=g)],
     "xavier_normal": lambda g, *s: [nn.init.xavier_normal_(empty(*s), gain=g)],
@@ -67,6 +69,7 @@ PROGRAM = [
     ("seed", 0), ("multi_head", 12, 3), ("multi_head", 3, 1), ("learned_positions", 6, 5),
     ("seed", 0), ("conv1x1", 3, 4), ("self_attention_2d", 16), ("self_attention_2d", 9),
     ("linear", 2, 2),
+    ("seed", 0), ("gru", 5, 6, 1, 0), ("gru", 3, 4, 2, 1), ("linear", 2, 2),
 ]
 
 if __name__ == "__main__":
