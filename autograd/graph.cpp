@@ -35,7 +35,7 @@ static void add_dense(Scalar* __restrict sum, const Scalar* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) sum[i] += x[i];
 }
 
-void accumulate(Node& node, Tensor dx) {
+void accumulate(Node& node, Tensor&& dx) {
   if (!(dx.shape() == node.shape)) dx = sum_to(dx, node.shape);
   if (watched_step) [[unlikely]] check_finite(watched_step, "backward", dx);
   bool whole = dx.offset() == 0 && dx.is_contiguous();
@@ -101,15 +101,14 @@ struct Order {
     static std::atomic<uint64_t> passes{0};
     uint64_t pass = ++passes;
     enter(root.get(), pass);
-    while (path) {
-      std::span<Ref<Node>> in = path->inputs();
-      if (path->next_input < int(in.size())) {
-        if (Node* next = in[size_t(path->next_input++)].get()) enter(next, pass);
-      } else {
-        Node* done = std::exchange(path, path->above);
-        done->link = std::move(first);
-        first = Ref<Node>::share(done);
-      }
+    while (Node* node = path) {
+      std::span<Ref<Node>> in = node->inputs();
+      while (node == path && node->next_input < int(in.size()))
+        if (Node* next = in[size_t(node->next_input++)].get()) enter(next, pass);
+      if (node != path) continue;  // first those that it needs
+      path = node->above;
+      node->link = std::move(first);
+      first = Ref<Node>::share(node);
     }
   }
   // If a step throws, what is left is put as it was before.

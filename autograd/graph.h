@@ -12,7 +12,7 @@ inline namespace HEED_PRECISION {
 
 // grad += dx. A gradient whose shape is larger than the node's, since broadcasting repeated
 // the input, is summed back to it here and nowhere else.
-void accumulate(Node& node, Tensor dx);
+void accumulate(Node& node, Tensor&& dx);
 // The node's gradient so far, zeros at first, to which a part can be added in place: T slices
 // of one tensor then cost one of its size, not T.
 Tensor gradient_to_change(Node& node);
@@ -22,8 +22,11 @@ class GradOf {
  public:
   explicit GradOf(Node* node) : node_(node) {}
   explicit operator bool() const { return node_; }  // is it wanted?
-  void operator+=(Tensor dx) const {
+  void operator+=(Tensor&& dx) const {
     if (node_) accumulate(*node_, std::move(dx));
+  }
+  void operator+=(const Tensor& dx) const {
+    if (node_) accumulate(*node_, Tensor(dx));
   }
   Tensor whole() const { return gradient_to_change(*node_); }
 
@@ -107,7 +110,7 @@ template <size_t N, size_t M, class F> struct Recorded final : Node {
   }
   void release() override {
     for (Ref<Node>& node : in) node = {};
-    for (Saved& s : kept) s.value = {};
+    for (Saved& s : kept) s.value.take_storage();
     step.reset();
   }
 };
