@@ -117,6 +117,8 @@ std::vector<Undefined> undefined_others() {
       {"layer_norm(Tensor, Tensor, Tensor, double)", "[layer_norm]",
        [=] { layer_norm(x, v, NONE); }},
       {"dropout(Tensor, double, bool)", "[dropout]", [=] { dropout(NONE, 0.5, false); }},
+      {"gru(Tensor, Tensor, Tensor, Tensor, span<int>, bool, bool)", "[gru]",
+       [=] { gru(x, x, v, NONE); }},
   };
 }
 
