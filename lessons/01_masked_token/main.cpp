@@ -1,6 +1,6 @@
 // Question: can a network guess a hidden letter, and what does attention add?
 // Command:  make lesson-01            (ARGS="--seed 1 --epochs 50" and more, see --help)
-// Seconds:  about 5
+// Seconds:  about 10
 // Expected: the document's losses to four digits; then, on samples never seen, at most 1 of 30
 //           right for the document's network and 30 of 30 for one layer of attention.
 #include "attention.h"
