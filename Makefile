@@ -51,9 +51,11 @@ TEST_FLAGS := -DHEED_TEST -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS
 # Free of the number type: compiled once. All others twice, for float and for double.
 PLAIN_SOURCES := autograd/parallel.cpp autograd/random.cpp autograd/exact_math.cpp \
                  autograd/pool.cpp autograd/safetensors.cpp
-# Hot, and slow to compile. At the other end, where nobody waits for the program: -O1.
+# Hot, and slow to compile. At the other end, where the time goes to the library: -O1, so that
+# a changed lesson starts soon. (Lesson 00 has kernels of its own.)
 KERNELS := autograd/gemm.cpp autograd/elementwise.cpp
-COLD := autograd/safetensors.cpp lessons/support/%.cpp
+COLD := autograd/safetensors.cpp lessons/support/%.cpp \
+        $(filter-out lessons/00_%,$(wildcard lessons/*/main.cpp))
 
 SOURCES := $(wildcard autograd/*.cpp layers/*.cpp optim/*.cpp)
 PLAIN := $(filter $(PLAIN_SOURCES),$(SOURCES))
