@@ -175,12 +175,19 @@ FOR_TESTS = HEED_BUILD='$(B)' HEED_SANITIZE='$(SANITIZE)' \
   HEED_MAKE='$(MAKE) -s --no-print-directory CXX=$(CXX) ARCH=$(ARCH) OPT=$(OPT) \
              SANITIZE=$(SANITIZE)'
 
-# Each program leaves its counts in a file; one that leaves none has crashed, and has failed.
+# All programs run at once; what the first one says is seen as it comes, that of the others
+# after it. Each leaves its counts in a file; one that leaves none has crashed, and has failed.
+run_tests = $(FOR_TESTS) HEED_TEST_COUNTS=$1.counts $1 $(ARGS)
 test: $(TEST_PROGRAMS) $(if $(filter-out lessons build,$(T)),,all)
-	@passed=0; failed=0; status=0; \
+	@rm -f $(TEST_PROGRAMS:%=%.counts) $(TEST_PROGRAMS:%=%.status); \
+	$(foreach p,$(wordlist 2,9,$(TEST_PROGRAMS)), \
+	  { $(call run_tests,$p) >$p.log 2>&1; echo $$? >$p.status; } & ) \
+	$(call run_tests,$(firstword $(TEST_PROGRAMS))); \
+	echo $$? >$(firstword $(TEST_PROGRAMS)).status; wait; \
+	passed=0; failed=0; status=0; \
 	for program in $(TEST_PROGRAMS); do \
-	  rm -f $$program.counts; \
-	  $(FOR_TESTS) HEED_TEST_COUNTS=$$program.counts $$program $(ARGS) || status=1; \
+	  [ $$program = $(firstword $(TEST_PROGRAMS)) ] || cat $$program.log; \
+	  [ "`cat $$program.status`" = 0 ] || status=1; \
 	  counts=`cat $$program.counts 2>/dev/null || echo 0 1`; \
 	  passed=$$((passed + $${counts% *})); failed=$$((failed + $${counts#* })); \
 	done; \
