@@ -29,9 +29,7 @@ struct AdditiveAttention : Module {
     int64_t B = projected.size(0), T = projected.size(1);
     Tensor energy = tanh(query(state).unsqueeze(1) + projected);           // (B, T, A)
     Tensor scores = score(energy).view({B, 1, T});                         // (B, 1, T)
-    Tensor weights = mask.defined()
-                         ? masked_softmax(scores, mask.for_scores(scores.shape()))
-                         : softmax(scores, -1);                            // (B, 1, T)
+    Tensor weights = attention_weights(scores, mask);                      // (B, 1, T)
     return {matmul(weights, values).squeeze(1), weights.squeeze(1)};       // (B, V), (B, T)
   }
 };

@@ -26,15 +26,19 @@ void check_shapes(const Tensor& query, const Tensor& key, const Tensor& value) {
 
 }  // namespace
 
+Tensor attention_weights(const Tensor& scores, const Mask& mask) {
+  if (!mask.defined()) return softmax(scores, -1);
+  return masked_softmax(scores, mask.for_scores(scores.shape()));
+}
+
 Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
                                        const Tensor& value, const Mask& mask,
                                        double dropout_p) {
   check_shapes(query, key, value);
   double d = double(query.size(-1));
   Tensor scores = matmul(query, key.transpose(-2, -1)) / std::sqrt(d);  // (..., Tq, Tk)
-  Tensor weights = mask.defined() ? masked_softmax(scores, mask.for_scores(scores.shape()))
-                                  : softmax(scores, -1);       // (..., Tq, Tk)
-  Tensor output = matmul(dropout(weights, dropout_p), value);  // (..., Tq, dv)
+  Tensor weights = attention_weights(scores, mask);                     // (..., Tq, Tk)
+  Tensor output = matmul(dropout(weights, dropout_p), value);           // (..., Tq, dv)
   return {output, weights};
 }
 

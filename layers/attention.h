@@ -15,6 +15,9 @@ struct Attention {
   Tensor weights;  // (..., Tq, Tk)
 };
 
+// Scores (..., Tq, Tk) -> weights: softmax over the keys that the mask leaves visible.
+Tensor attention_weights(const Tensor& scores, const Mask& mask);
+
 // softmax(Q K^T / sqrt(d)) V, equation 1.
 // query (..., Tq, d), key (..., Tk, d), value (..., Tk, dv), with B, or B and H, in front.
 // Each weight is left out with probability dropout_p: pass 0 outside training.
