@@ -28,6 +28,7 @@ class GradOf {
   void operator+=(const Tensor& dx) const {
     if (node_) accumulate(*node_, Tensor(dx));
   }
+  // To add a part in place. Only if it is wanted.
   Tensor whole() const { return gradient_to_change(*node_); }
 
  private:

@@ -54,7 +54,7 @@ std::vector<fs::path> figures(const Lesson& lesson) {
 }  // namespace
 
 TEST_CASE("lessons: the default run prints expected.txt and writes the README's figures") {
-  // Half an hour a lesson, and the same loops as in the other tests.
+  // Lesson 01 alone takes more than a quarter of an hour, with the loops of the other tests.
   if (setting("HEED_SANITIZE", "") == "thread") return;
   for (const Lesson& lesson : lessons()) {
     CAPTURE(lesson.name);

@@ -5,11 +5,11 @@
 //           right for the document's network and 30 of 30 for one layer of attention.
 #include "attention.h"
 #include "errata.h"
-#include "lessons/support/hash.h"
 #include "lessons/support/heat_map.h"
 #include "lessons/support/line_chart.h"
 #include "lessons/support/options.h"
 #include "lessons/support/text.h"
+#include "lessons/support/weights.h"
 #include "network.h"
 
 using namespace heed;
@@ -329,12 +329,8 @@ static int lesson(const Settings& settings) {
   two_variances(checks);
   say();
 
-  uint64_t hash = fnv1a(nullptr, 0);
-  for (const Module* m : {(const Module*)&net, (const Module*)&model})
-    for (const Tensor& p : m->parameters())
-      hash = fnv1a(p.data(), size_t(p.numel()) * sizeof(Scalar), hash);
   int status = checks.finish();
-  say("weights %016llx", (unsigned long long)hash);
+  say_weights({&net, &model});
   return status;
 }
 

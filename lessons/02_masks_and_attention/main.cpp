@@ -6,10 +6,10 @@
 #include "document.h"
 #include "errata.h"
 #include "layouts.h"
-#include "lessons/support/hash.h"
 #include "lessons/support/heat_map.h"
 #include "lessons/support/line_chart.h"
 #include "lessons/support/options.h"
+#include "lessons/support/weights.h"
 #include "proofs.h"
 #include "reverse.h"
 #include "traps.h"
@@ -332,12 +332,8 @@ static int lesson(const Settings& settings) {
   if (settings.seeds > 1) task_table(settings.seeds, checks);
   if (settings.traps) trap_table(settings.seeds);
 
-  uint64_t hash = fnv1a(nullptr, 0);
-  for (const Module* m : {(const Module*)&mha, (const Module*)&trained.reverse.model})
-    for (const Tensor& p : m->parameters())
-      hash = fnv1a(p.data(), size_t(p.numel()) * sizeof(Scalar), hash);
   int status = checks.finish();
-  say("weights %016llx", (unsigned long long)hash);
+  say_weights({&mha, &trained.reverse.model});
   return status;
 }
 

@@ -1,12 +1,12 @@
 // Question: how can one pixel of an image ask another, however far away, and be answered?
 // Command:  make lesson-03            (ARGS="--pixel 2,5" and more, see --help)
-// Seconds:  about 5
+// Seconds:  about 6
 // Expected: every question answered with the block of attention, and a quarter, by chance,
 //           without it; the weights lie on the pixel that has the answer.
 #include "errata.h"
-#include "lessons/support/hash.h"
 #include "lessons/support/line_chart.h"
 #include "lessons/support/options.h"
+#include "lessons/support/weights.h"
 #include "picture.h"
 
 using namespace heed;
@@ -284,12 +284,10 @@ static int lesson(const Settings& settings) {
   show_maps(settings, table, test, pixel, checks);
   say();
 
-  uint64_t hash = fnv1a(nullptr, 0);
-  for (const Outcome& o : table.firsts)
-    for (const Tensor& p : o.net.parameters())
-      hash = fnv1a(p.data(), size_t(p.numel()) * sizeof(Scalar), hash);
+  std::vector<const Module*> models;
+  for (const Outcome& o : table.firsts) models.push_back(&o.net);
   int status = checks.finish();
-  say("weights %016llx", (unsigned long long)hash);
+  say_weights(models);
   return status;
 }
 
