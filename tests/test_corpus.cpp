@@ -121,9 +121,9 @@ TEST_CASE("utf8: the first bad byte") {
       {"\xFF\xFEz", 0},
       {"\xE4\xB8\xAD\xE4\xB8", 3},
   };
-  for (const auto& [text, bad] : cases) {
-    CAPTURE(std::string(text));
-    CHECK(first_bad_utf8(text) == bad);
+  for (const auto& c : cases) {
+    CAPTURE(std::string(c.text));
+    CHECK(first_bad_utf8(c.text) == c.bad);
   }
 }
 
@@ -319,9 +319,9 @@ TEST_CASE("pairs: each mistake names path and line") {
       {"\n\r\n"sv, "corpus.tsv: no pairs"},
       {"\uFEFF"sv, "corpus.tsv: no pairs"},
   };
-  for (const auto& [text, message] : mistakes) {
-    CAPTURE(std::string(text));
-    expect_error([&, text = text] { pairs_in(text); }, {message});
+  for (const auto& mistake : mistakes) {
+    CAPTURE(std::string(mistake.text));
+    expect_error([&] { pairs_in(mistake.text); }, {mistake.message});
   }
   TemporaryDirectory directory;
   expect_error([&] { read_pairs(directory / "none.tsv"); },
