@@ -2,11 +2,8 @@
 #include "autograd/check.h"
 #include <doctest/doctest.h>
 #include <algorithm>
-#include <chrono>
-#include <fstream>
 #include <map>
 #include <numeric>
-#include <set>
 #include <sstream>
 #include "lessons/support/examples.h"
 #include "lessons/support/files.h"
@@ -160,6 +157,9 @@ TEST_CASE("lower case: whole texts") {
   CHECK(lower_case("ÉCOLE ŒUVRE ŸVES") == "école œuvre ÿves");
   CHECK(lower_case("ПРИВЕТ Ёж ЇЖАК") == "привет ёж їжак");
   CHECK(lower_case("中文 ΩΔ עברית 日本") == "中文 ωδ עברית 日本");
+  CHECK(lower_case("Ο ΟΔΥΣΣΕΥΣ, ΤΗΣ ΟΔΟΥ") == "ο οδυσσευς, της οδου");
+  CHECK(lower_case("Σ ΑΣ\u0301 ΑΣ1 «ΣΑΣ»") == "σ ασ\u0301 ασ1 «σας»");
+  CHECK(lower_case("Α\u0301Σ") == "α\u0301ς");
   CHECK(lower_case("ẞ ſ ß") == "ß ſ ß");
   CHECK(lower_case(std::string("A\0B", 3)) == std::string("a\0b", 3));
   CHECK(lower_case("A\xE4\xC3") == "a\xE4\xC3");  // not UTF-8: as it is
@@ -196,6 +196,29 @@ TEST_CASE("split: words of many languages") {
       {"a\xFF\xE4z", "|a|\uFFFD|\uFFFD|z"},
   };
   for (const auto& [text, words] : cases) CHECK(words_of(text) == words);
+}
+
+TEST_CASE("split: letters, signs and blanks are those of Python's re") {
+  std::istringstream golden(read_file("tests/golden/words.txt"));
+  int lines = 0;
+  for (std::string line; std::getline(golden, line);) {
+    if (line[0] == '#') continue;
+    if (line.starts_with("end")) CHECK(line == "end " + std::to_string(lines));
+    size_t colon = line.find(':');
+    if (colon == npos) continue;
+    ++lines;
+    REQUIRE(line.size() == colon + 2 + 64);
+    char32_t point = char32_t(std::stoul(line, nullptr, 16));
+    for (char kind : line.substr(colon + 2)) {
+      std::string c = utf8_of(point++);
+      std::string expected = kind == 's'   ? "|a|" + c + "|z"
+                             : kind == 'b' ? "|a|z"
+                                           : "|a" + c + "z";
+      if (kind != '.' && words_of("a" + c + "z") != expected)
+        CHECK_MESSAGE(false, line.substr(0, colon), ": ", c, " is ", kind);
+    }
+  }
+  CHECK(lines == 185);
 }
 
 TEST_CASE("split: characters are all code points") {
@@ -326,7 +349,8 @@ TEST_CASE("pairs: each mistake names path and line") {
   TemporaryDirectory directory;
   expect_error([&] { read_pairs(directory / "none.tsv"); },
                {"cannot read ", "/none.tsv: No such file"});
-  expect_error([&] { read_pairs(directory.path); }, {"cannot read ", directory.path.c_str()});
+  expect_error([&] { read_pairs(directory.path); },
+               {"cannot read ", directory.path.c_str(), ": it is a directory"});
 }
 
 TEST_CASE("pairs: a line of a megabyte, and many lines") {
@@ -419,11 +443,59 @@ TEST_CASE("similar lengths: the order is drawn, and drawn again the same") {
   auto first = similar_lengths(examples, 8, 5, random);
   CHECK(first == drawn(3));
   CHECK(similar_lengths(examples, 8, 5, random) != first);  // the next epoch's
+}
 
-  // Neither the shortest first, nor one pool after the other.
-  auto length = [&](const std::vector<int>& batch) {
-    return examples[size_t(batch[0])].target.size();
+// 3 pools of 4 batches of 5, the last pool of 2 batches, the last batch of 3.
+TEST_CASE("similar lengths: pools are cut from a shuffle, sorted each, and mixed") {
+  const int n = 3 * 20 + 8;
+  const std::vector<Example> examples = drawn_examples(n, 3);
+  Generator random(6), copy = random;
+  auto batches = similar_lengths(examples, 5, 4, random);
+  std::vector<int> shuffled = copy.randperm(n), pool_of(n), pools;
+  for (int i = 0; i < n; ++i) pool_of[size_t(shuffled[size_t(i)])] = i / 20;
+  auto lengths = [&](int i) {
+    const Example& e = examples[size_t(i)];
+    return std::pair(e.target.size(), e.source.size());
   };
-  CHECK(!std::is_sorted(first.begin(), first.end(),
-                        [&](auto& a, auto& b) { return length(a) < length(b); }));
+  std::vector<std::vector<std::vector<int>>> sorted(4);
+  for (const auto& batch : batches) {
+    pools.push_back(pool_of[size_t(batch[0])]);
+    for (int i : batch) CHECK(pool_of[size_t(i)] == pools.back());
+    sorted[size_t(pools.back())].push_back(batch);
+  }
+  CHECK(batches.size() == 14);
+  CHECK(!std::is_sorted(pools.begin(), pools.end()));
+  CHECK(batches.back().size() == 5);  // the short one is among the others
+  int in_order = 0;
+  for (auto& pool : sorted) {
+    auto shorter = [&](int i, int j) { return lengths(i) < lengths(j); };
+    auto first = [&](const auto& a, const auto& b) { return shorter(a[0], b[0]); };
+    in_order += std::is_sorted(pool.begin(), pool.end(), first);
+    std::sort(pool.begin(), pool.end(), first);
+    std::vector<int> all;
+    for (const auto& batch : pool) all.insert(all.end(), batch.begin(), batch.end());
+    CHECK(std::is_sorted(all.begin(), all.end(), shorter));
+  }
+  CHECK(in_order < 2);  // but the last, of two batches
+}
+
+TEST_CASE("similar lengths: equal lengths stay in the shuffle's order") {
+  const std::vector<Example> examples(50, example({1, 2}, {3}));
+  Generator random(7), copy = random;
+  auto batches = similar_lengths(examples, 50, 1, random);
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0] == copy.randperm(50));
+}
+
+TEST_CASE("similar lengths: sizes at the border, and mistakes") {
+  const std::vector<Example> examples = drawn_examples(5, 4);
+  Generator random(8);
+  CHECK(similar_lengths(examples, 1, 1, random).size() == 5);
+  CHECK(similar_lengths(examples, 5, 1, random).size() == 1);
+  CHECK(similar_lengths(examples, 2147483647, 2147483647, random).size() == 1);
+  expect_error([&] { similar_lengths({}, 1, 1, random); }, {"[similar_lengths] no examples"});
+  expect_error([&] { similar_lengths(examples, 0, 1, random); },
+               {"[similar_lengths] batch size 0: must be at least 1"});
+  expect_error([&] { similar_lengths(examples, 1, -1, random); },
+               {"[similar_lengths] pool = -1 batches: must be at least 1"});
 }

@@ -6,6 +6,17 @@
 #include "lessons/support/vocabulary.h"
 
 namespace heed {
+namespace {
+
+// Pieces of `size` each; the last may be shorter.
+std::vector<std::span<int>> cut(std::span<int> all, size_t size) {
+  std::vector<std::span<int>> pieces;
+  for (; !all.empty(); all = all.subspan(pieces.back().size()))
+    pieces.push_back(all.first(std::min(size, all.size())));
+  return pieces;
+}
+
+}  // namespace
 
 Batch make_batch(std::span<const Example> examples) {
   std::vector<int> all(examples.size());
@@ -53,24 +64,13 @@ std::vector<std::vector<int>> similar_lengths(std::span<const Example> examples,
   };
   auto shorter = [&](int i, int j) { return lengths(i) < lengths(j); };
 
-  const std::vector<int> order = [&] {
-    std::vector<int> shuffled = random.randperm(int(examples.size()));
-    const size_t step = size_t(batch_size) * size_t(pool);
-    for (size_t begin = 0; begin < shuffled.size(); begin += step) {
-      size_t end = std::min(begin + step, shuffled.size());
-      std::stable_sort(shuffled.begin() + ptrdiff_t(begin), shuffled.begin() + ptrdiff_t(end),
-                       shorter);
-    }
-    return shuffled;
-  }();
-  std::vector<std::vector<int>> batches;
-  for (size_t begin = 0; begin < order.size(); begin += size_t(batch_size)) {
-    size_t end = std::min(begin + size_t(batch_size), order.size());
-    batches.emplace_back(order.begin() + ptrdiff_t(begin), order.begin() + ptrdiff_t(end));
-  }
+  std::vector<int> order = random.randperm(int(examples.size()));
+  for (std::span<int> some : cut(std::span(order), size_t(pool) * size_t(batch_size)))
+    std::stable_sort(some.begin(), some.end(), shorter);
+  auto batches = cut(std::span(order), size_t(batch_size));
   std::vector<std::vector<int>> shuffled;
   for (int i : random.randperm(int(batches.size())))
-    shuffled.push_back(std::move(batches[size_t(i)]));
+    shuffled.emplace_back(batches[size_t(i)].begin(), batches[size_t(i)].end());
   return shuffled;
 }
 

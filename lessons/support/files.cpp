@@ -27,7 +27,8 @@ void write_file(const std::string& path, const std::string& text) {
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  HEED_CHECK(file && !fs::is_directory(path), "cannot read ", path, ": ", std::strerror(errno));
+  HEED_CHECK(file, "cannot read ", path, ": ", std::strerror(errno));
+  HEED_CHECK(!fs::is_directory(path), "cannot read ", path, ": it is a directory");
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
