@@ -258,17 +258,15 @@ Tensor gather_rows(const char* op, const Tensor& x, std::span<const int> index) 
   return y;
 }
 
-// dx[index[i]] += g[i], but nothing for the row `left_out`
-Tensor scatter_rows(const Tensor& g, const Shape& shape, std::span<const int> index,
-                    int left_out) {
-  Tensor all = zeros(shape);
-  int64_t width = shape[0] ? all.numel() / shape[0] : 0;
-  Scalar* sum = all.mutable_data();
+// dx[index[i]] += g[i], but nothing for the row `left_out`. In place: a decoder looks up a few
+// words of a large table at each step.
+void scatter_rows(const Tensor& g, std::span<const int> index, int left_out, Tensor dx) {
+  int64_t width = dx.size(0) ? dx.numel() / dx.size(0) : 0;
+  Scalar* sum = dx.mutable_data();
   for (size_t i = 0; i < index.size(); ++i)
     if (index[i] != left_out)
       for (int64_t j = 0; j < width; ++j)
         sum[index[i] * width + j] += g.data()[int64_t(i) * width + j];
-  return all;
 }
 
 }  // namespace
@@ -276,18 +274,17 @@ Tensor scatter_rows(const Tensor& g, const Shape& shape, std::span<const int> in
 // dx[index[i]] += g[i]
 Tensor index_select(const Tensor& x, std::span<const int> index) {
   return record("index_select", gather_rows("index_select", x, index), inputs(x), saved(),
-                [before = x.shape(), ids = PoolVector<int>(index.begin(), index.end())](
-                    const Tensor& g, GradOf dx) {
-                  dx += scatter_rows(g, before, ids, /*left_out=*/-1);
+                [ids = PoolVector<int>(index.begin(), index.end())](const Tensor& g, GradOf dx) {
+                  if (dx) scatter_rows(g, ids, /*left_out=*/-1, dx.whole());
                 });
 }
 
 // dw[ids[i]] += g[i], but for padding_idx
 Tensor embedding(std::span<const int> ids, const Tensor& weight, int padding_idx) {
   return record("embedding", gather_rows("embedding", weight, ids), inputs(weight), saved(),
-                [before = weight.shape(), padding_idx,
-                 kept = PoolVector<int>(ids.begin(), ids.end())](const Tensor& g, GradOf dw) {
-                  dw += scatter_rows(g, before, kept, padding_idx);
+                [padding_idx, kept = PoolVector<int>(ids.begin(), ids.end())](const Tensor& g,
+                                                                              GradOf dw) {
+                  if (dw) scatter_rows(g, kept, padding_idx, dw.whole());
                 });
 }
 

@@ -91,6 +91,7 @@ void save(const std::string& path, const StateDict& state) {
   }
   for (auto& [name, count] : state.counters)
     file.tensors.emplace_back(name, entry("I64", {}, &count, 1));
+  file.metadata = state.notes;
   save_safetensors(path, file);
 }
 
@@ -102,7 +103,9 @@ template <class T> static void read_numbers(const SafeTensor& from, Tensor& to) 
 
 StateDict load(const std::string& path) {
   StateDict state;
-  for (auto& [name, entry] : load_safetensors(path).tensors) {
+  SafeTensors file = load_safetensors(path);
+  state.notes = file.metadata;
+  for (auto& [name, entry] : file.tensors) {
     if (entry.dtype == "I64") {
       HEED_CHECK(entry.bytes.size() == 8, "[load] ", path, ": ", name,
             " is a list of whole numbers; only single ones are part of a state");

@@ -1,6 +1,7 @@
 // A saved state: numbers by name, in memory or in a .safetensors file that PyTorch users read,
 // too.
 #pragma once
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,10 +13,11 @@ inline namespace HEED_PRECISION {
 struct StateDict {
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::vector<std::pair<std::string, int64_t>> counters;
+  std::map<std::string, std::string> notes;  // of the whole file: settings, a vocabulary
 
   // Takes in another state, with "prefix." before its names; part() gives it back. So a model
   // and its optimizer go into one file. Errors: a name that is there already; nothing to give
-  // back.
+  // back. Notes stay where they are.
   void add(const std::string& prefix, StateDict other);
   StateDict part(const std::string& prefix) const;
 };

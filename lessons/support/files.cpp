@@ -25,6 +25,17 @@ void write_file(const std::string& path, const std::string& text) {
   }
 }
 
+void check_can_be_written(const std::string& path) {
+  std::error_code error;
+  HEED_CHECK(!fs::is_directory(path, error), "cannot write ", path, ": it is a directory");
+  std::string directory = fs::path(path).parent_path().string();
+  if (directory.empty()) directory = ".";
+  HEED_CHECK(fs::is_directory(directory, error), "cannot write ", path,
+             ": there is no directory ", directory);
+  HEED_CHECK(access(directory.c_str(), W_OK) == 0, "cannot write ", path, ": ",
+             std::strerror(errno));
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   HEED_CHECK(file, "cannot read ", path, ": ", std::strerror(errno));
@@ -36,7 +47,7 @@ void make_writable_directory(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
   HEED_CHECK(!error && fs::is_directory(path, error), "cannot make the directory ", path, ": ",
-        error ? error.message() : "a file of that name is there");
+             error ? error.message() : "a file of that name is there");
   std::string probe = path + "/." + std::to_string(getpid()) + ".writable";
   std::FILE* file = std::fopen(probe.c_str(), "wbx");  // x: no file that is there already
   HEED_CHECK(file, "cannot write in the directory ", path, ": ", std::strerror(errno));

@@ -10,6 +10,9 @@ namespace heed {
 // write it at once.
 void write_file(const std::string& path, const std::string& text);
 
+// For work that takes long: can `path` be written at its end? Changes nothing.
+void check_can_be_written(const std::string& path);
+
 std::string read_file(const std::string& path);
 
 // Makes a directory and its parents, and makes sure that files can be written in it.

@@ -189,7 +189,7 @@ std::string Options::help() const {
   for (const Option& option : options) {
     text += "  " + pad_right(usage(option), width) + "  " + option.help;
     if (!option.range.empty()) text += "; " + option.range;
-    text += " (default " + option.initial + ")\n";
+    text += option.initial.empty() ? "\n" : " (default " + option.initial + ")\n";
   }
   return text + "  " + pad_right("--help", width) + "  this text\n";
 }

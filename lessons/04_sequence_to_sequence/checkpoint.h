@@ -1,0 +1,92 @@
+// A model with all that is needed to use it or to go on training it, in memory and in a file.
+#pragma once
+#include <limits>
+#include "lessons/support/corpus.h"
+#include "seq2seq.h"
+
+namespace lesson_04 {
+
+// The same numbers in tensors of their own.
+inline StateDict copy_of(StateDict state) {
+  NoGrad guard;
+  for (auto& [name, tensor] : state.tensors) tensor = tensor.clone();
+  return state;
+}
+
+struct Checkpoint {
+  Sizes sizes;
+  Language language;
+  Seq2Seq model;
+  int epoch = 0;                                          // how many it has been trained
+  double best = std::numeric_limits<double>::infinity();  // validation perplexity so far
+  StateDict state = {};                                   // of a file that was read
+
+  Checkpoint(const Sizes& sizes, const Language& language)
+      : Checkpoint(sizes, language, Seq2Seq(sizes)) {}
+  Checkpoint(const Sizes& sizes, const Language& language, const Seq2Seq& model)
+      : sizes(sizes), language(language), model(model) {}
+
+  // The file: "model." the weights of the best epoch, "last." those of the last one, "adam."
+  // the optimizer; notes with sizes and language.
+  void write(const std::string& path, const StateDict& best_weights,
+             const Optimizer& optimizer) const {
+    StateDict file = for_use(best_weights);
+    file.add("last", model.state_dict());
+    file.add("adam", optimizer.state_dict());
+    file.notes["best"] = std::to_string(best);
+    save(path, file);
+  }
+
+  // Without what training needs.
+  void write(const std::string& path) const { save(path, for_use(model.state_dict())); }
+
+  // Error, with what is wrong: a file that is damaged, of another lesson, of other sizes.
+  static Checkpoint read(const std::string& path);
+
+  // Puts model and optimizer where the file's training stood; returns the best weights. A
+  // model that has never been trained stays as it is.
+  StateDict resume(Optimizer& optimizer) {
+    if (epoch == 0) return copy_of(model.state_dict());
+    StateDict best_weights = copy_of(model.state_dict());
+    model.load_state_dict(state.part("last"));
+    optimizer.load_state_dict(state.part("adam"));
+    state = {};
+    return best_weights;
+  }
+
+ private:
+  StateDict for_use(const StateDict& weights) const {
+    StateDict file;
+    file.notes = language.notes();
+    file.notes["lesson"] = "04";
+    for (auto [name, value] : {std::pair("embedding", sizes.embedding),
+                               {"hidden", sizes.hidden},
+                               {"attends", int(sizes.attends)},
+                               {"epoch", epoch}})
+      file.notes[name] = std::to_string(value);
+    file.notes["dropout"] = std::to_string(sizes.dropout);
+    file.add("model", weights);
+    return file;
+  }
+};
+
+inline Checkpoint Checkpoint::read(const std::string& path) {
+  StateDict file = load(path);
+  HEED_CHECK(note(file.notes, "lesson", path) == "04", "[load] ", path, ": saved by lesson ",
+             note(file.notes, "lesson", path), ", not by this one");
+  Language language = Language::from(file.notes, path);
+  Sizes sizes{language.source.size(),
+              language.target.size(),
+              note(file.notes, "embedding", 1, 4096, path),
+              note(file.notes, "hidden", 1, 4096, path),
+              real_note(file.notes, "dropout", path),
+              note(file.notes, "attends", 0, 1, path) == 1};
+  Checkpoint saved(sizes, language);
+  saved.epoch = note(file.notes, "epoch", 0, 1000000, path);
+  saved.model.load_state_dict(file.part("model"));
+  if (saved.epoch > 0) saved.best = real_note(file.notes, "best", path);
+  saved.state = std::move(file);
+  return saved;
+}
+
+}  // namespace lesson_04

@@ -1,0 +1,67 @@
+// A trained model and the reader's own sentences.
+#pragma once
+#include <unistd.h>
+#include <iostream>
+#include "checkpoint.h"
+#include "dates_task.h"
+#include "settings.h"
+
+namespace lesson_04 {
+
+// Rows: what was written; columns: what was read.
+inline HeatMap map_of(const Seq2Seq& model, const Language& language,
+                      const std::vector<int>& source, const std::string& title) {
+  Example example{source, {}};
+  NoGrad guard;
+  Translation writer(model, make_batch(std::span(&example, 1)));
+  Written text = greedy(writer, 1, language.longest)[0];
+  HeatMap map;
+  map.title = title;
+  map.query_label = "written", map.key_label = "read";
+  for (int id : source) map.keys.push_back(language.source.word(id));
+  for (size_t t = 0; t < writer.weights.size() && t <= text.words.size(); ++t) {
+    map.queries.push_back(t < text.words.size() ? language.target.word(text.words[t])
+                                                : "<eos>");
+    for (Scalar w : writer.weights[t].to_vector()) map.values.push_back(double(w));
+  }
+  return map;
+}
+
+inline HeatMap map_of(const Seq2Seq& model, const Language& language, const std::string& text) {
+  std::vector<std::string> unknown;
+  return map_of(model, language, language.read(text, unknown), text);
+}
+
+// Error: a text that cannot be read.
+inline void say_translation(const Checkpoint& saved, const std::string& text) {
+  std::vector<std::string> unknown;
+  std::vector<int> source = saved.language.read(text, unknown);
+  for (const std::string& token : unknown)
+    say("warning: '%s' was never seen in training", token.c_str());
+  Example example{source, {}};
+  Translation writer(saved.model, make_batch(std::span(&example, 1)));
+  say("%s", saved.language.write(greedy(writer, 1, saved.language.longest)[0].words).c_str());
+}
+
+// --translate TEXT, and --interactive: a line at a time from the standard input, to its end.
+inline void talk(const Settings& settings, Checkpoint& saved) {
+  saved.model.eval();
+  NoGrad guard;
+  if (!settings.translate.empty()) {
+    say_translation(saved, settings.translate);
+    if (saved.sizes.attends) print(map_of(saved.model, saved.language, settings.translate));
+  }
+  if (!settings.interactive) return;
+  const bool prompt = isatty(STDIN_FILENO);
+  if (prompt) say("One line at a time; an empty one ends it.");
+  for (std::string line;;) {
+    if (prompt) std::cout << "> " << std::flush;
+    if (!std::getline(std::cin, line) || (prompt && line.empty())) return;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    try {
+      say_translation(saved, line);
+    } catch (const Error& error) { say("%s", error.what()); }
+  }
+}
+
+}  // namespace lesson_04
