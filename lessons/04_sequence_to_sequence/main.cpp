@@ -296,7 +296,7 @@ int main(int argc, char** argv) {
   options.add("--lr", s.lr, {0, 10}, "learning rate; 0.001 with --pairs");
   options.add("--teacher-forcing", s.teacher_forcing, {0, 1},
               "how often the right word is told; 0.5 with --pairs");
-  options.add("--steps", s.steps, {50, 100000}, "dates: training steps");
+  options.add("--steps", s.steps, {50, 100000}, "dates: training steps; 1000 for several");
   options.add("--seeds", s.seeds, {1, 100}, "dates: seeds that the table is taken over");
   options.add("--dates", s.dates, {1, 3},
               "dates: most dates in a line; above 1: with attention and without");
@@ -325,6 +325,7 @@ int main(int argc, char** argv) {
                  "] is for a corpus of your own: --pairs FILE is missing");
     s.corpus.level = s.level == "words" ? Level::words : Level::characters;
     if (!s.corpus.pairs.empty()) settings_of_the_post(options, s);
+    if (s.dates > 1 && !options.given("--steps")) s.steps = 1000;
     for (const char* name : {"--seed", "--embedding", "--hidden", "--batch", "--lr",
                              "--teacher-forcing", "--steps"})
       s.claims = s.claims && !options.given(name);
