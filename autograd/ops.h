@@ -100,6 +100,11 @@ Tensor masked_softmax(const Tensor& x, const Tensor& mask);
 // x, y: same shape                                  y_i = x_i - ln sum_j e^x_j along `dim`
 Tensor log_softmax(const Tensor& x, int dim);
 
+// ---- additive.cpp ---------------------------------------------------------------------------
+// query: (B, A), keys: (B, T, A), v: (A), y: (B, T)  y_bt = sum_a v_a tanh(q_ba + k_bta)
+// The score of Bahdanau, Cho and Bengio 2015, appendix A.1.2, for one query a sentence.
+Tensor additive_scores(const Tensor& query, const Tensor& keys, const Tensor& v);
+
 // ---- matmul.cpp -----------------------------------------------------------------------------
 // a: (..., m, k), b: (..., k, n), y: (..., m, n)    y_ij = sum_p a_ip b_pj
 // The leading dimensions broadcast. A vector (k) acts as a row on the left and as a column on

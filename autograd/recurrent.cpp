@@ -31,10 +31,11 @@ struct Kept {
 };
 
 // y (rows, 3 H) = x W^T + b for the gates from `first` on; wt: W^T, (H, 3 H).
-void state_share(const Steps& s, const Scalar* x, const Scalar* wt, const Scalar* bias,
+void state_share(const Steps& s, const Scalar* x, const Tensor& wt, const Scalar* bias,
                  int64_t first, int64_t gates, Scalar* y) {
-  int64_t H = s.H, width = gates * H;
-  gemm(s.B, width, H, x, H, 1, wt + first * H, 3 * H, 1, y + first * H, 3 * H);
+  int64_t H = s.H, width = gates * H, row = wt.strides()[0], column = wt.strides()[1];
+  gemm(s.B, width, H, x, H, 1, wt.data() + first * H * column, row, column, y + first * H,
+       3 * H);
   for (int64_t b = 0; b < s.B; ++b) {
     Scalar* row = y + (3 * b + first) * H;
     simd::map(
@@ -64,7 +65,7 @@ void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tenso
   for (int64_t t = 0; t < T; ++t) {
     const int64_t at = t * B * H;
     std::copy_n(h, B * H, before + at);
-    state_share(s, h, wt.data(), bias.data(), 0, s.reset_after ? 3 : 2, share);
+    state_share(s, h, wt, bias.data(), 0, s.reset_after ? 3 : 2, share);
     for (int64_t b = 0; b < B; ++b) {
       const Scalar* in = inputs.data() + (b * T + s.position(t)) * 3 * H;
       Scalar *r = rs + at + b * H, *q = qs + at + b * H;
@@ -75,7 +76,7 @@ void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tenso
         simd::map(
             q, H, [](auto r, auto h) { return r * h; }, r, h + b * H);
     }
-    if (!s.reset_after) state_share(s, qs + at, wt.data(), bias.data(), 2, 1, share);
+    if (!s.reset_after) state_share(s, qs + at, wt, bias.data(), 2, 1, share);
     for (int64_t b = 0; b < B; ++b) {
       const Scalar* in = inputs.data() + (b * T + s.position(t)) * 3 * H + 2 * H;
       const int64_t row = at + b * H;
@@ -207,7 +208,8 @@ Tensor gru(const Tensor& inputs, const Tensor& weight, const Tensor& bias, const
   int64_t B = inputs.shape()[0], T = inputs.shape()[1], H = inputs.shape()[2] / 3;
   Steps steps{B, T, H, reverse, reset_after, PoolVector<int>(lengths.begin(), lengths.end())};
   Tensor in = inputs.detach().contiguous(), w = weight.detach().contiguous();
-  Tensor wt = w.transpose(0, 1).contiguous(), b = bias.detach().contiguous();
+  Tensor wt = w.transpose(0, 1), b = bias.detach().contiguous();
+  if (T > 1) wt = wt.contiguous();  // a copy pays when several steps read it
   Tensor state = h0.detach().clone(), own = empty({B, 3 * H}), y = zeros({B, T, H});
   Kept kept{empty({T, B, H}), empty({T, B, H}), empty({T, B, H}), empty({T, B, H}),
             empty({T, B, H})};

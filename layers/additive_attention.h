@@ -27,10 +27,9 @@ struct AdditiveAttention : Module {
   Attention operator()(const Tensor& state, const Tensor& projected, const Tensor& values,
                        const Mask& mask = {}) const {
     int64_t B = projected.size(0), T = projected.size(1);
-    Tensor energy = tanh(query(state).unsqueeze(1) + projected);           // (B, T, A)
-    Tensor scores = score(energy).view({B, 1, T});                         // (B, 1, T)
-    Tensor weights = attention_weights(scores, mask);                      // (B, 1, T)
-    return {matmul(weights, values).squeeze(1), weights.squeeze(1)};       // (B, V), (B, T)
+    Tensor scores = additive_scores(query(state), projected, score.weight.select(0, 0));
+    Tensor weights = attention_weights(scores.view({B, 1, T}), mask);  // (B, 1, T)
+    return {matmul(weights, values).squeeze(1), weights.squeeze(1)};   // (B, V), (B, T)
   }
 };
 

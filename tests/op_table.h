@@ -102,6 +102,18 @@ inline OpRows softmax_rows() {
   };
 }
 
+inline OpRows additive_scores_rows() {
+  return {
+      OpRow("additive_scores(Tensor, Tensor, Tensor)")
+          .golden(cases("additive_scores", {"plain", "wide", "one", "large"}),
+                  CALL(additive_scores(a[0], a[1], a[2])))
+          .golden({"additive_scores.views"},
+                  CALL(additive_scores(a[0].transpose(0, 1), a[1].transpose(1, 2), a[2])))
+          .form({{2, 3}, {2, 5, 3}, {3, 2}},
+                CALL(additive_scores(a[0], a[1], a[2].select(1, 1)))),
+  };
+}
+
 inline OpRows masked_softmax_rows() {
   const Call plain = CALL(masked_softmax(a[0], a[1]));
   return {
@@ -260,7 +272,7 @@ inline const OpRows& op_table() {
   static const OpRows table = [] {
     OpRows all;
     for (auto part : {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows,
-                      var_rows, max_rows, softmax_rows, masked_softmax_rows, product_rows,
+                      var_rows, max_rows, softmax_rows, masked_softmax_rows, additive_scores_rows, product_rows,
                       loss_rows, normalize_rows, dropout_rows, recurrent_rows})
       for (OpRow& row : part()) all.push_back(std::move(row));
     return all;

@@ -117,6 +117,8 @@ std::vector<Undefined> undefined_others() {
       {"layer_norm(Tensor, Tensor, Tensor, double)", "[layer_norm]",
        [=] { layer_norm(x, v, NONE); }},
       {"dropout(Tensor, double, bool)", "[dropout]", [=] { dropout(NONE, 0.5, false); }},
+      {"additive_scores(Tensor, Tensor, Tensor)", "[additive_scores]",
+       [=] { additive_scores(x, x.unsqueeze(0), NONE); }},
       {"gru(Tensor, Tensor, Tensor, Tensor, span<int>, bool, bool)", "[gru]",
        [=] { gru(x, x, v, NONE); }},
   };
@@ -312,6 +314,15 @@ TEST_CASE("op errors: batch_norm") {
   CHECK(mean.to_vector() == zeros({3}).to_vector());  // nothing was changed
   CHECK(var.to_vector() == ones({3}).to_vector());
   CHECK(batch_norm(ones({1, 3}), mean, var, w, w, false).shape() == Shape{1, 3});
+}
+
+TEST_CASE("op errors: additive_scores") {
+  Tensor q = ones({2, 3}), k = ones({2, 4, 3}), v = ones({3});
+  expect_error([&] { additive_scores(q, q, v); }, {"[additive_scores]", "(2, 3)", "(B, T, A)"});
+  expect_error([&] { additive_scores(ones({2, 4}), k, v); },
+               {"[additive_scores]", "(2, 4, 3)", "query (2, 4)", "(2, 3) and (3) wanted"});
+  expect_error([&] { additive_scores(ones({1, 3}), k, v); }, {"[additive_scores]", "(1, 3)"});
+  expect_error([&] { additive_scores(q, k, ones({1, 3})); }, {"[additive_scores]", "v (1, 3)"});
 }
 
 TEST_CASE("op errors: layer_norm and dropout") {

@@ -450,10 +450,24 @@ def recurrences(cases):
                           (3, 5), labels=numpy.array(lengths))
 
 
+def additives(cases):
+    """in0 the query, in1 the keys, in2 v."""
+    score = lambda q, k, v: (torch.tanh(q[:, None] + k) * v).sum(2)
+    for form, B, T, A in [("plain", 3, 4, 5), ("wide", 2, 3, 67), ("one", 1, 1, 1)]:
+        cases.add(f"additive_scores.{form}", "additive_scores(a, b, c)", score, (B, A),
+                  (B, T, A), (A,))
+    large = draw("additive_scores.large", 2, 5, low=-20, high=20)
+    cases.add("additive_scores.large", "additive_scores(a, b, c): tanh near -1 and 1", score,
+              large, (2, 3, 5), (5,))
+    cases.add("additive_scores.views",
+              "additive_scores(a.transpose(0, 1), b.transpose(1, 2), c)",
+              lambda q, k, v: score(q.T, k.transpose(1, 2), v), (5, 3), (3, 5, 4), (5,))
+
+
 def ops_file():
     cases = Cases()
     for part in (elementwise, shapes, reductions, masked_softmaxes, products, losses,
-                 normalisations, dropouts, recurrences):
+                 normalisations, dropouts, recurrences, additives):
         part(cases)
     return cases
 
