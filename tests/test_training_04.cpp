@@ -1,10 +1,10 @@
 // Lesson 04 against PyTorch 2.13: a small model from weights to gradients, and the first steps
 // with the dates; then what its losses, batches, coins and scores are said to be.
 #include <heed.h>
+#include <map>
 #include <set>
 #include <sstream>
 #include "lessons/04_sequence_to_sequence/dates_task.h"
-#include "lessons/04_sequence_to_sequence/translation.h"
 #include "lessons/support/files.h"
 #include "tests/golden.h"
 #include <doctest/doctest.h>
@@ -104,16 +104,16 @@ Batch with_longer_targets(const Batch& batch, int more) {
   return longer;
 }
 
-// Writes what follows from the word before: successors[i] after successors[i - 1], from <bos>
-// on. It looks at the sevens of its source, and nowhere else.
+// Writes `text`, whatever it reads: a word follows from the word before alone. It looks at the
+// sevens of its source, if there are any.
 Seq2Seq scripted(const std::string& text, bool attends = true) {
   Seq2Seq model(sizes_for_dates(attends, 15, 4));
   NoGrad guard;
   for (Tensor p : model.parameters()) p.zero_();
-  std::vector<int> successors = date_example({"1", text, {}}).target;
-  successors.push_back(EOS);
+  std::vector<int> words = date_example({"1", text, {}}).target;
+  words.push_back(EOS);
   int before = BOS;
-  for (int word : successors) {
+  for (int word : words) {
     model.decoder.embedding.weight.set({before, before}, 1);
     model.decoder.out.weight.set({word, 3 * 4 + before}, 1);
     before = word;
@@ -145,9 +145,10 @@ TEST_CASE("lesson 04: each weight from seed 0 is PyTorch's, bit for bit") {
   Golden golden("lesson04");
   Seq2Seq model = small_model();
   CHECK(golden.names("weights/").size() == model.named_parameters().size());
-  for (auto& [name, parameter] : model.named_parameters()) {
+  for (const auto& parameter : model.named_parameters()) {
+    const std::string& name = parameter.first;
     CAPTURE(name);
-    CHECK(same(parameter.detach(), golden["weights/" + name]));
+    CHECK(same(parameter.second.detach(), golden["weights/" + name]));
   }
 }
 
@@ -172,9 +173,10 @@ TEST_CASE("lesson 04: the loss and its gradients are PyTorch's") {
   Tensor loss = loss_of(model, batch, told(batch));
   CHECK(difference(loss, golden["loss"]) < GOLDEN_TOLERANCE);
   loss.backward();
-  for (auto& [name, parameter] : model.named_parameters()) {
+  for (const auto& parameter : model.named_parameters()) {
+    const std::string& name = parameter.first;
     CAPTURE(name);
-    CHECK(difference(parameter.grad(), golden["grad." + name]) < GOLDEN_TOLERANCE);
+    CHECK(difference(parameter.second.grad(), golden["grad." + name]) < GOLDEN_TOLERANCE);
   }
 }
 

@@ -172,7 +172,6 @@ TEST_CASE("beam: one that is wide enough finds the best of all texts") {
       for (auto [V, limit] : {std::pair(3, 0), {3, 2}, {3, 4}, {4, 3}, {5, 2}}) {
         CAPTURE(alpha);
         CAPTURE(seed);
-        CAPTURE(V);
         Table table(V, seed);
         const int width = int(std::pow(V, limit));
         TableWriter one({table}), other({table});
