@@ -46,7 +46,8 @@ std::string text_of(const Batch& batch) {
 
 // The characters of both vocabularies in the order of their ids, then the batches.
 std::string dates_text() {
-  std::string text;
+  std::string text =
+      "# Written and checked by test_training_04.cpp, and read by make_golden.py\n";
   for (auto [name, vocabulary, first] :
        {std::tuple("source", &date_source_vocabulary(), PAD + 1),
         {"target", &date_target_vocabulary(), EOS + 1}}) {

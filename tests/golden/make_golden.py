@@ -1154,7 +1154,7 @@ def date_batches():
     (B), input (B, T), labels (B, T); 0 is padding, 1 <bos>, 2 <eos>."""
     with open(os.path.join(HERE, "dates.txt")) as file:
         vocabularies, *paragraphs = file.read().removesuffix("\n").split("\n\n")
-    source, target = (line.split('"')[1] for line in vocabularies.split("\n"))
+    source, target = (line.split('"')[1] for line in vocabularies.split("\n")[1:])
     padded = lambda rows: torch.nn.utils.rnn.pad_sequence(
         [torch.tensor(row) for row in rows], batch_first=True)
     streams = {}
