@@ -1,8 +1,6 @@
 // What the lessons share: command line, checks, charts, maps, files, hash.
 #include "autograd/check.h"
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <unistd.h>
 #include <cstdio>
 #include <fstream>
 #include "lessons/support/checks.h"
@@ -22,23 +20,6 @@ using namespace heed_tests;
 namespace fs = std::filesystem;
 
 namespace {
-
-// What a piece of code writes to standard output and standard error.
-template <class Code> Run captured(Code code) {
-  TemporaryDirectory directory;
-  std::string paths[] = {directory / "out", directory / "err"};
-  int saved[2];
-  std::fflush(stdout), std::fflush(stderr);
-  for (int stream : {1, 2}) {
-    saved[stream - 1] = dup(stream);
-    int file = open(paths[stream - 1].c_str(), O_WRONLY | O_CREAT, 0600);
-    dup2(file, stream), close(file);
-  }
-  int status = code();
-  std::fflush(stdout), std::fflush(stderr);
-  for (int stream : {1, 2}) dup2(saved[stream - 1], stream), close(saved[stream - 1]);
-  return {status, read_file(paths[0]), read_file(paths[1])};
-}
 
 struct Settings : CommonSettings {
   int epochs = 200;

@@ -2,6 +2,7 @@
 #pragma once
 #include <limits>
 #include "lessons/support/corpus.h"
+#include "lessons/support/text.h"
 #include "seq2seq.h"
 
 namespace lesson_04 {
@@ -33,7 +34,7 @@ struct Checkpoint {
     StateDict file = for_use(best_weights);
     file.add("last", model.state_dict());
     file.add("adam", optimizer.state_dict());
-    file.notes["best"] = std::to_string(best);
+    file.notes["best"] = formatted("%.17g", best);
     save(path, file);
   }
 
@@ -64,11 +65,24 @@ struct Checkpoint {
                                {"attends", int(sizes.attends)},
                                {"epoch", epoch}})
       file.notes[name] = std::to_string(value);
-    file.notes["dropout"] = std::to_string(sizes.dropout);
+    file.notes["dropout"] = formatted("%.17g", sizes.dropout);
     file.add("model", weights);
     return file;
   }
 };
+
+// Error: weights of other sizes. Looked at before a model of these sizes is made, since a
+// number that is wrong may ask for gigabytes.
+inline void check_sizes(const Sizes& n, const StateDict& weights, const std::string& path) {
+  auto check = [&](const std::string& name, const Shape& shape) {
+    for (const auto& [found, tensor] : weights.tensors)
+      if (found == name && tensor.shape() == shape) return;
+    fail("[load] ", path, ": has no ", name, " ", shape, ", which its sizes ask for");
+  };
+  check("encoder.embedding.weight", {n.source_words, n.embedding});
+  check("decoder.embedding.weight", {n.target_words, n.embedding});
+  check("encoder.bridge.weight", {n.hidden, 2 * n.hidden});
+}
 
 inline Checkpoint Checkpoint::read(const std::string& path) {
   StateDict file = load(path);
@@ -81,9 +95,11 @@ inline Checkpoint Checkpoint::read(const std::string& path) {
               note(file.notes, "hidden", 1, 4096, path),
               real_note(file.notes, "dropout", path),
               note(file.notes, "attends", 0, 1, path) == 1};
+  StateDict weights = file.part("model");
+  check_sizes(sizes, weights, path);
   Checkpoint saved(sizes, language);
   saved.epoch = note(file.notes, "epoch", 0, 1000000, path);
-  saved.model.load_state_dict(file.part("model"));
+  saved.model.load_state_dict(weights);
   if (saved.epoch > 0) saved.best = real_note(file.notes, "best", path);
   saved.state = std::move(file);
   return saved;

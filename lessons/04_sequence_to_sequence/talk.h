@@ -19,7 +19,8 @@ inline HeatMap map_of(const Seq2Seq& model, const Language& language,
   map.title = title;
   map.query_label = "written", map.key_label = "read";
   for (int id : source) map.keys.push_back(language.source.word(id));
-  for (size_t t = 0; t < writer.weights.size() && t <= text.words.size(); ++t) {
+  const size_t rows = text.words.size() + text.ended;
+  for (size_t t = 0; t < writer.weights.size() && t < rows; ++t) {
     map.queries.push_back(t < text.words.size() ? language.target.word(text.words[t])
                                                 : "<eos>");
     for (Scalar w : writer.weights[t].to_vector()) map.values.push_back(double(w));

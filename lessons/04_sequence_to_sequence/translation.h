@@ -121,39 +121,72 @@ inline void start_small(Seq2Seq& model) {
 
 // Trains saved.model, from epoch saved.epoch + 1 on. After each epoch the file is written: the
 // weights of the epoch with the best validation (free-running, as in the notebook), and what is
-// needed to go on. At the end saved.model has the best weights.
-inline void train(Checkpoint& saved, const Corpus& corpus, const Plan& plan, uint64_t seed) {
-  Seq2Seq& model = saved.model;
-  Trainer trainer(model, plan.trainer);
-  StateDict best = saved.resume(trainer.adam);
-  std::vector<Batch> valid = in_order(corpus.valid.examples, plan.batch);
-  say("    epoch  training  validation: told   free   seconds   left    GB");
-  auto start = std::chrono::steady_clock::now();
-  for (int first = saved.epoch; saved.epoch < plan.epochs;) {
-    int epoch = ++saved.epoch;
-    manual_seed(seed + 1000 * uint64_t(epoch));  // an epoch is the same after a break
-    Generator order(seed + 1000 * uint64_t(epoch));
-    auto batches = similar_lengths(corpus.train.examples, plan.batch, 50, order);
-    Progress bar(formatted("epoch %d", epoch), int64_t(batches.size()));
-    int step = (epoch - 1) * int(batches.size());
+// needed to go on. An epoch is the same after a break as without one.
+class Training {
+ public:
+  Training(Checkpoint& saved, const Corpus& corpus, const Plan& plan, uint64_t seed)
+      : saved_(saved),
+        corpus_(corpus),
+        plan_(plan),
+        seed_(seed),
+        trainer_(saved.model, plan.trainer),
+        best_(saved.resume(trainer_.adam)),
+        valid_(in_order(corpus.valid.examples, plan.batch)),
+        first_(saved.epoch) {}
+
+  bool done() const { return saved_.epoch >= plan_.epochs; }
+
+  void epoch() {
+    ++saved_.epoch;
+    double loss = pass_through_pairs(seed_ + 1000 * uint64_t(saved_.epoch));
+    Perplexity p = perplexity(saved_.model, valid_);
+    bool is_best = p.free < saved_.best;
+    if (is_best) saved_.best = p.free, best_ = copy_of(saved_.model.state_dict());
+    double seconds = seconds_since(start_), each = seconds / (saved_.epoch - first_);
+    say("    %5d  %8.3f  %16.3f  %7.3f%s %7.0f  %6.0f  %.2f", saved_.epoch, exact::exp(loss),
+        p.told, p.free, is_best ? " *" : "  ", seconds, each * (plan_.epochs - saved_.epoch),
+        peak_memory_in_gigabytes());
+    if (!plan_.save.empty()) saved_.write(plan_.save, best_, trainer_.adam);
+  }
+
+  // The weights of the best epoch into saved.model.
+  void finish() { saved_.model.load_state_dict(best_); }
+
+ private:
+  // -> the mean loss of its batches
+  double pass_through_pairs(uint64_t seed) {
+    manual_seed(seed);  // coins and dropout
+    Generator order(seed);
+    auto batches = similar_lengths(corpus_.train.examples, plan_.batch, 50, order);
+    const int steps = int(batches.size());
+    int step = (saved_.epoch - 1) * steps;
+    Progress bar(formatted("epoch %d", saved_.epoch), steps);
     double sum = 0;
-    const int steps = plan.epochs * int(batches.size());
     for (const std::vector<int>& chosen : batches) {
-      double rate = cosine(step++, steps, 0.02);
-      double loss = trainer.step(make_batch(corpus.train.examples, chosen), rate);
+      double rate = cosine(step++, plan_.epochs * steps, 0.02);
+      double loss = trainer_.step(make_batch(corpus_.train.examples, chosen), rate);
       sum += loss;
       bar.step(formatted("loss %.3f", loss));
     }
-    Perplexity p = perplexity(model, valid);
-    bool is_best = p.free < saved.best;
-    if (is_best) saved.best = p.free, best = copy_of(model.state_dict());
-    double seconds = seconds_since(start);
-    say("    %5d  %8.3f  %16.3f  %7.3f%s %7.0f  %6.0f  %.2f", epoch,
-        exact::exp(sum / double(batches.size())), p.told, p.free, is_best ? " *" : "  ",
-        seconds, seconds / (epoch - first) * (plan.epochs - epoch), peak_memory_in_gigabytes());
-    if (!plan.save.empty()) saved.write(plan.save, best, trainer.adam);
+    return sum / steps;
   }
-  model.load_state_dict(best);
+
+  Checkpoint& saved_;
+  const Corpus& corpus_;
+  Plan plan_;
+  uint64_t seed_;
+  Trainer trainer_;
+  StateDict best_;
+  std::vector<Batch> valid_;
+  int first_;  // epochs done before
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+inline void train(Checkpoint& saved, const Corpus& corpus, const Plan& plan, uint64_t seed) {
+  Training training(saved, corpus, plan, seed);
+  say("    epoch  training  validation: told   free   seconds   left    GB");
+  while (!training.done()) training.epoch();
+  training.finish();
 }
 
 // ---- What came of it
@@ -217,6 +250,8 @@ inline Checkpoint new_model(const Settings& settings, const Language& language) 
 inline int translation(const Settings& settings) {
   std::optional<Checkpoint> saved;
   if (!settings.load.empty()) saved.emplace(Checkpoint::read(settings.load));
+  HEED_CHECK(!saved || saved->language.ends, "[--load] ", settings.load,
+             ": a model of dates, which reads no corpus\n  leave out --load to train a new one");
   Corpus corpus =
       read_corpus(settings.corpus, saved ? saved->language : Language(), settings.seed);
   const Language& language = corpus.language;

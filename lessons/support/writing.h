@@ -5,6 +5,8 @@
 #include <numeric>
 #include <span>
 #include <vector>
+#include "autograd/exact_math.h"
+#include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "lessons/support/vocabulary.h"
 
@@ -51,27 +53,69 @@ inline std::vector<Written> greedy(Writer& writer, int rows, int limit) {
 namespace beam {
 
 struct Beginning {
+  int row;  // of the writer: where it stood before its last word
   std::vector<int> words;
   double score;  // sum of log-probabilities
 };
 
-struct Candidate {
-  size_t from;  // which beginning
-  int word;
-  double score;
+struct Sentence {
+  std::vector<Beginning> open;
+  std::vector<Written> ended;
+
+  const Written& best() const {
+    return *std::max_element(ended.begin(), ended.end(),
+                             [](const auto& a, const auto& b) { return a.score < b.score; });
+  }
 };
 
-// The `width` best words after one beginning; of equal ones the first. `logits`: V of them.
-inline void add_best(const Scalar* logits, const Scalar* log_probabilities, int V, int width,
-                     size_t from, double score, std::vector<Candidate>& candidates) {
-  std::vector<int> order(static_cast<size_t>(V));
-  std::iota(order.begin(), order.end(), 0);
-  std::partial_sort(
-      order.begin(), order.begin() + std::min(width, V), order.end(),
-      [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-  for (int i = 0; i < std::min(width, V); ++i)
-    candidates.push_back(
-        {from, order[size_t(i)], score + double(log_probabilities[order[size_t(i)]])});
+// The places of the `count` largest numbers, the largest first; of equal ones the first.
+inline std::vector<int> largest(std::span<const Scalar> numbers, int count) {
+  std::vector<int> places(numbers.size());
+  std::iota(places.begin(), places.end(), 0);
+  auto end = places.begin() + std::min(count, int(places.size()));
+  std::partial_sort(places.begin(), end, places.end(), [&](int i, int j) {
+    Scalar a = numbers[size_t(i)], b = numbers[size_t(j)];
+    return a != b ? a > b : i < j;
+  });
+  places.erase(end, places.end());
+  return places;
+}
+
+// The beginnings, which stand in the writer's rows from `row` on, each with each of the `width`
+// likeliest next words; the best first.
+inline std::vector<Beginning> continued(const std::vector<Beginning>& open, int row, int width,
+                                        const Tensor& logits, const Tensor& log_probabilities) {
+  const size_t V = size_t(logits.size(1));
+  std::vector<Beginning> all;
+  for (const Beginning& beginning : open) {
+    std::span<const Scalar> scores(logits.data() + size_t(row) * V, V);
+    for (int word : largest(scores, width)) {
+      all.push_back(
+          {row, beginning.words, beginning.score + double(log_probabilities.at({row, word}))});
+      all.back().words.push_back(word);
+    }
+    ++row;
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.score > b.score; });
+  return all;
+}
+
+// Takes the best: as many as are missing to `width` texts, ended or not.
+inline void advance(Sentence& sentence, std::vector<Beginning> continued, int width,
+                    bool at_limit, double alpha) {
+  sentence.open.clear();
+  for (Beginning& b : continued) {
+    if (int(sentence.open.size() + sentence.ended.size()) == width) return;
+    const bool by_eos = b.words.back() == EOS;
+    if (!by_eos && !at_limit) {
+      sentence.open.push_back(std::move(b));
+      continue;
+    }
+    double length = exact::pow((5 + double(b.words.size())) / 6, alpha);
+    b.words.pop_back();
+    sentence.ended.push_back({std::move(b.words), by_eos, b.score / length});
+  }
 }
 
 }  // namespace beam
@@ -82,49 +126,27 @@ inline void add_best(const Scalar* logits, const Scalar* log_probabilities, int 
 // counted: Wu et al. 2016, equation 14. The best of each sentence is returned.
 inline std::vector<Written> beam_search(Writer& writer, int sentences, int width, int limit,
                                         double alpha = 1) {
+  HEED_CHECK(width >= 1 && limit >= 0, "[beam_search] width ", width, ", at most ", limit,
+             " words: at least 1 and 0 wanted");
   NoGrad guard;
-  auto normalised = [&](double score, size_t words) {
-    return score / std::pow((5 + double(words)) / 6, alpha);
-  };
-  std::vector<std::vector<beam::Beginning>> open(static_cast<size_t>(sentences),
-                                                 std::vector<beam::Beginning>(1, {{}, 0}));
-  std::vector<std::vector<Written>> ended(static_cast<size_t>(sentences));
-  std::vector<int> last(size_t(sentences), BOS);
-  for (int step = 0; !last.empty() && step <= limit; ++step) {
-    Tensor logits = writer.next(last), log_probabilities = log_softmax(logits, 1);
-    int V = int(logits.size(1)), row = 0;
+  std::vector<beam::Sentence> all(size_t(sentences), {{{0, {}, 0}}, {}});
+  std::vector<int> words(size_t(sentences), BOS);
+  for (int step = 0; !words.empty() && step <= limit; ++step) {
+    Tensor logits = writer.next(words), log_probabilities = log_softmax(logits, 1);
     std::vector<int> rows;
-    last.clear();
-    for (size_t s = 0; s < open.size(); ++s) {
-      std::vector<beam::Candidate> candidates;
-      const int first_row = row;
-      for (size_t i = 0; i < open[s].size(); ++i, ++row)
-        beam::add_best(logits.data() + row * V, log_probabilities.data() + row * V, V, width, i,
-                       open[s][i].score, candidates);
-      std::stable_sort(candidates.begin(), candidates.end(),
-                       [](const auto& a, const auto& b) { return a.score > b.score; });
-      std::vector<beam::Beginning> next;
-      for (const beam::Candidate& c : candidates) {
-        if (int(next.size() + ended[s].size()) == width) break;
-        std::vector<int> words = open[s][c.from].words;
-        if (c.word == EOS || step == limit) {
-          ended[s].push_back({words, c.word == EOS, normalised(c.score, words.size() + 1)});
-          continue;
-        }
-        words.push_back(c.word);
-        next.push_back({words, c.score});
-        rows.push_back(first_row + int(c.from));
-        last.push_back(c.word);
-      }
-      open[s] = std::move(next);
+    words.clear();
+    int row = 0;
+    for (beam::Sentence& s : all) {
+      auto continued = beam::continued(s.open, row, width, logits, log_probabilities);
+      row += int(s.open.size());
+      beam::advance(s, std::move(continued), width, step == limit, alpha);
+      for (const beam::Beginning& b : s.open)
+        rows.push_back(b.row), words.push_back(b.words.back());
     }
-    if (!last.empty()) writer.keep(rows);
+    if (!words.empty()) writer.keep(rows);
   }
   std::vector<Written> best;
-  for (std::vector<Written>& texts : ended)
-    best.push_back(*std::max_element(
-        texts.begin(), texts.end(),
-        [](const Written& a, const Written& b) { return a.score < b.score; }));
+  for (const beam::Sentence& s : all) best.push_back(s.best());
   return best;
 }
 // [end]

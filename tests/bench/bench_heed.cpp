@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include "lessons/01_masked_token/alphabet.h"
+#include "lessons/04_sequence_to_sequence/training.h"
 #include <heed.h>
 
 using namespace heed;
@@ -117,6 +118,32 @@ static void measure_model(const std::string& name, Model model, const Shape& sha
   }
 }
 
+// Lesson 04's training: sources of S words, targets of T - 1 and <eos>, all words told. The
+// batches rotate.
+static void measure_seq2seq(const std::string& name, const lesson_04::Sizes& sizes, int B,
+                            int S, int T) {
+  manual_seed(0);
+  lesson_04::Seq2Seq model(sizes);
+  lesson_04::Trainer trainer(model, {{.lr = 1e-3}, 1, 1});
+  std::vector<Batch> batches(4);
+  for (Batch& batch : batches) {
+    auto words = [&](int length, int vocabulary) {
+      std::vector<int> ids(size_t(B * length));
+      for (int& id : ids) id = int(default_generator().randint(3, vocabulary));
+      return ids;
+    };
+    batch = {B, S, T, words(S, sizes.source_words), std::vector<int>(size_t(B), S), {}, {}};
+    batch.input = batch.labels = words(T, sizes.target_words);
+    for (int b = 0; b < B; ++b) {  // a label is the input of the step after it
+      auto input = batch.input.begin() + b * T;
+      std::copy_backward(input, input + T - 1, input + T);
+      *input = BOS, batch.labels[size_t(b * T + T - 1)] = EOS;
+    }
+  }
+  size_t count = 0;
+  measure(name, [&] { trainer.step(batches[count++ % 4]); });
+}
+
 static void measure_pointwise(const std::string& name, Tensor (*f)(const Tensor&), double low) {
   Tensor x = uniform({1000000}, low, 10);
   NoGrad guard;
@@ -204,6 +231,12 @@ int main() {
       measure_model(name, Block(16), {2, 16, 8, 8});
     } else if (name == "block_step_large") {
       measure_model(name, Block(64), {4, 64, 32, 32});
+    } else if (name == "seq2seq_small") {
+      measure_seq2seq(name, {40, 40, 32, 64}, 64, 20, 12);
+    } else if (name == "seq2seq_middle") {
+      measure_seq2seq(name, {40, 40, 64, 128}, 64, 20, 12);
+    } else if (name == "seq2seq_large") {
+      measure_seq2seq(name, {6000, 6000, 256, 512}, 32, 25, 25);
     } else if (name == "record_forward" || name == "record_backward") {
       measure_record(name, name == "record_backward");
     } else {

@@ -54,6 +54,8 @@ MEASUREMENTS = {
                                ("step", "8x64", 0.9), ("step", "2x1024", 0.7)]},
     "block_step_small": [("torch", "block_step_small", "PyTorch", 1 / 15)],
     "block_step_large": [("torch", "block_step_large", "PyTorch", 1 / 2)],
+    **{f"seq2seq_{size}": [("torch", f"seq2seq_{size}", "PyTorch, fused Adam", bar)]
+       for size, bar in [("small", 1 / 5), ("middle", 1 / 5), ("large", 1 / 3)]},
     **{f"matmul_{s}": [("torch", f"matmul_{s}", "MKL through torch.mm", 1 / 0.9)]
        for s in SHAPES},
     "record_forward": [], "record_backward": []}
@@ -209,6 +211,57 @@ def serve_torch():
                 adam.step()
         return call
 
+    class Seq2Seq(nn.Module):
+        """Lesson 04's model as its document has it: at each step state and encoder output go
+        through one Linear side by side, and all logits into the loss."""
+        def __init__(self, V, E, H):
+            super().__init__()
+            self.source, self.target = nn.Embedding(V, E), nn.Embedding(V, E)
+            self.encoder = nn.GRU(E, H, batch_first=True, bidirectional=True)
+            self.bridge = nn.Linear(2 * H, H)
+            self.energy, self.score = nn.Linear(3 * H, H), nn.Linear(H, 1, bias=False)
+            self.cell, self.out = nn.GRUCell(2 * H + E, H), nn.Linear(3 * H + E, V)
+
+        def forward(self, source, lengths, words):
+            packed = nn.utils.rnn.pack_padded_sequence(
+                self.source(source), lengths, batch_first=True, enforce_sorted=False)
+            states, last = self.encoder(packed)
+            states = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)[0]
+            state = torch.tanh(self.bridge(torch.cat((last[0], last[1]), 1)))
+            padding = torch.arange(source.size(1)) >= lengths[:, None]
+            logits = []
+            for t in range(words.size(1)):
+                y = self.target(words[:, t])
+                asked = state[:, None].expand(-1, states.size(1), -1)
+                energy = torch.tanh(self.energy(torch.cat((asked, states), 2)))
+                scores = self.score(energy)[..., 0].masked_fill(padding, -math.inf)
+                context = torch.bmm(scores.softmax(1)[:, None], states)[:, 0]
+                state = self.cell(torch.cat((context, y), 1), state)
+                logits.append(self.out(torch.cat((state, context, y), 1)))
+            return torch.stack(logits, 1)
+
+    def seq2seq(V, E, H, B, S, T):
+        net, count = Seq2Seq(V, E, H), 0
+        adam = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
+        batches = []
+        for _ in range(4):
+            targets = torch.randint(3, V, (B, T - 1))
+            ends = [torch.full((B, 1), end) for end in (1, 2)]
+            batches.append((torch.randint(3, V, (B, S)), torch.full((B,), S),
+                            torch.cat((ends[0], targets), 1), torch.cat((targets, ends[1]), 1)))
+
+        def step():
+            nonlocal count
+            source, lengths, words, labels = batches[count % 4]
+            count += 1
+            logits = net(source, lengths, words)
+            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=0)
+            adam.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            adam.step()
+        return step
+
     weight, bias = torch.randn(1024), torch.randn(1024)
     serve(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
           f"{', MKL' if torch.backends.mkl.is_available() else ''}", losses, {
@@ -227,6 +280,9 @@ def serve_torch():
                  for B, T in ((2, 4), (8, 64), (2, 1024))},
               "block_step_small": lambda: model(lambda: Block(16), (2, 16, 8, 8), False),
               "block_step_large": lambda: model(lambda: Block(64), (4, 64, 32, 32), False),
+              "seq2seq_small": lambda: seq2seq(40, 32, 64, 64, 20, 12),
+              "seq2seq_middle": lambda: seq2seq(40, 64, 128, 64, 20, 12),
+              "seq2seq_large": lambda: seq2seq(6000, 256, 512, 32, 25, 25),
               **{f"matmul_{s}": lambda s=s: matmul(s) for s in SHAPES}})
 
 

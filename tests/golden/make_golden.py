@@ -1161,9 +1161,138 @@ def lesson03_file():
     save("lesson03", arrays, about=" ".join(lesson03_file.__doc__.split()))
 
 
+# ---- Lesson 04: from one sequence to another ------------------------------------------------
+
+def date_batches():
+    """The batches of dates.txt by the name of their stream. A batch: source (B, S), its lengths
+    (B), input (B, T), labels (B, T); 0 is padding, 1 <bos>, 2 <eos>."""
+    with open(os.path.join(HERE, "dates.txt")) as file:
+        vocabularies, *paragraphs = file.read().removesuffix("\n").split("\n\n")
+    source, target = (line.split('"')[1] for line in vocabularies.split("\n")[1:])
+    padded = lambda rows: torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(row) for row in rows], batch_first=True)
+    streams = {}
+    for paragraph in paragraphs:
+        stream, *lines = paragraph.split("\n")
+        lines = [line.split("\t") for line in lines]
+        read = [[source.index(c) + 1 for c in line[0]] for line in lines]
+        written = [[target.index(c) + 3 for c in line[1]] for line in lines]
+        streams.setdefault(stream, []).append(
+            (padded(read), torch.tensor([len(row) for row in read]),
+             padded([[1] + row for row in written]), padded([row + [2] for row in written])))
+    return streams
+
+
+class DateEncoder(torch.nn.Module):
+    def __init__(self, E, H):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(63, E)
+        self.gru = torch.nn.GRU(E, H, batch_first=True, bidirectional=True)
+        self.bridge = torch.nn.Linear(2 * H, H)
+
+    def forward(self, source, lengths):
+        packed = torch.nn.utils.rnn.pack_padded_sequence(
+            self.embedding(source), lengths, batch_first=True, enforce_sorted=False)
+        states, last = self.gru(packed)
+        states = torch.nn.utils.rnn.pad_packed_sequence(states, batch_first=True)[0]
+        return states, torch.tanh(self.bridge(torch.cat((last[0], last[1]), 1)))
+
+
+class DateDecoder(torch.nn.Module):
+    def __init__(self, E, H):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(15, E)
+        self.attention = Additive(H, 2 * H, H)
+        self.cell = torch.nn.GRUCell(2 * H + E, H)
+        self.out = torch.nn.Linear(3 * H + E, 15)
+
+    def forward(self, words, state, states, mask):
+        y = self.embedding(words)
+        context, weights = self.attention(state, states, mask)
+        state = self.cell(torch.cat((context, y), 1), state)
+        return state, self.out(torch.cat((state, context, y), 1)), context, weights
+
+
+class DateWriter(torch.nn.Module):
+    def __init__(self, E, H):
+        super().__init__()
+        self.encoder, self.decoder = DateEncoder(E, H), DateDecoder(E, H)
+
+    def forward(self, source, lengths, words, forced):
+        """Logits of all steps, and what the first one has seen. forced[t]: the right word is
+        told at step t; else the model goes on from its own."""
+        states, first = self.encoder(source, lengths)
+        mask = (torch.arange(source.size(1)) < lengths[:, None])[:, None]
+        state, logits, seen = first, [], {"states": states, "first": first}
+        for t in range(words.size(1)):
+            told = words[:, t] if t == 0 or forced[t] else logits[-1].argmax(1)
+            state, step, context, weights = self.decoder(told, state, states, mask)
+            logits.append(step)
+            if t == 0:
+                seen.update(weights=weights, context=context)
+        return torch.stack(logits, 1), seen
+
+    def loss(self, batch, forced):
+        source, lengths, words, labels = batch
+        logits, seen = self(source, lengths, words, forced)
+        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=0)
+        return loss, logits, seen
+
+
+def date_losses(batches, dtype, coins=None):
+    """Loss of each of the first steps of 600, seed 0."""
+    torch.manual_seed(0)
+    model = DateWriter(32, 64).to(dtype)
+    adam = torch.optim.Adam(model.parameters(), 0.005, betas=(0.9, 0.98))
+    losses = []
+    for i, batch in enumerate(batches):
+        loss = model.loss(batch, coins[i] if coins else [True] * batch[2].size(1))[0]
+        losses.append(loss.item())
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        rate = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * i / 600))
+        adam.param_groups[0]["lr"] = 0.005 * rate
+        adam.step()
+    return numpy.array(losses)
+
+
+def small_date_writer(batch):
+    """One forward and one backward pass, in double, from weights drawn in float."""
+    torch.manual_seed(0)
+    model = DateWriter(5, 7)
+    arrays = {"weights/" + k: v.clone() for k, v in model.state_dict().items()}
+    model.double()
+    loss, logits, seen = model.loss(batch, [True] * batch[2].size(1))
+    loss.backward()
+    arrays.update(seen, loss=loss, logits=logits)
+    arrays.update({"grad." + k: p.grad for k, p in model.named_parameters()})
+    return {k: v.detach().numpy() for k, v in arrays.items()}
+
+
+def lesson04_file():
+    """Of a model with embeddings of 5 and states of 7 numbers, and a batch of 5 lines, all
+    steps told the right words: weights/NAME (seed 0, drawn in float), states and first (the
+    encoder's, and s_0), weights and context (of the first step), logits, loss, grad.NAME.
+    step_losses_double (100), step_losses (10): with 32 and 64 numbers, the first steps with
+    lines of one date, seed 0. coins: for each step of each mixed batch, whether the right word
+    is told; seed 1. mixed_losses_double, mixed_losses (10 each): the first steps with these."""
+    batches = date_batches()
+    one, mixed = batches["one date"], batches["mixed"]
+    arrays = small_date_writer(batches["few"][0])
+    arrays["step_losses_double"] = date_losses(one, torch.float64)
+    arrays["step_losses"] = date_losses(one[:10], torch.float32)
+    torch.manual_seed(1)
+    coins = [torch.empty(batch[2].size(1)).bernoulli_(0.5).bool().tolist() for batch in mixed]
+    arrays["coins"] = numpy.concatenate(coins).astype("i8")
+    arrays["mixed_losses_double"] = date_losses(mixed, torch.float64, coins)
+    arrays["mixed_losses"] = date_losses(mixed, torch.float32, coins)
+    save("lesson04", arrays, about=" ".join(lesson04_file.__doc__.split()))
+
+
 CASE_FILES = {"ops": ops_file, "layers": layers_file, "optim": optim_file}
 OTHER_FILES = {"python": python_file, "lesson00": lesson00_file, "lesson01": lesson01_file,
-               "lesson02": lesson02_file, "lesson03": lesson03_file}
+               "lesson02": lesson02_file, "lesson03": lesson03_file, "lesson04": lesson04_file}
 
 
 def main(wanted):
