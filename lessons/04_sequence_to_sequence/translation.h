@@ -101,10 +101,16 @@ inline double peak_memory_in_gigabytes() {
 #endif
 }
 
+// A perplexity for the table; that of a bad start can be very large.
+inline std::string shown(double perplexity) {
+  return formatted(perplexity < 1e6 ? "%.3f" : "%.1e", perplexity);
+}
+
 struct Plan {
   int epochs, batch;
   TrainerOptions trainer;
   std::string save;  // "": nowhere
+  uint64_t seed;
 };
 
 // The start that the notebook behind the post takes: all weights N(0, 0.01^2), all biases 0.
@@ -119,39 +125,67 @@ inline void start_small(Seq2Seq& model) {
   }
 }
 
+// What training has come to must be a number.
+inline void check_finite(double figure, const char* name, int epoch, const Plan& plan) {
+  HEED_CHECK(std::isfinite(figure), "[train] epoch ", epoch, ": the ", name,
+             " is not finite: training has diverged\n  try a smaller --lr than ",
+             plan.trainer.adam.lr);
+}
+
+// Once through the pairs; the mean loss. An epoch is the same after a break.
+inline double train_epoch(Checkpoint& saved, Trainer& trainer,
+                          const std::vector<Example>& pairs, const Plan& plan) {
+  const uint64_t seed = plan.seed + 1000 * uint64_t(saved.epoch);
+  manual_seed(seed);
+  Generator order(seed);
+  auto batches = similar_lengths(pairs, plan.batch, 50, order);
+  const int n = int(batches.size());
+  HEED_CHECK(plan.epochs <= std::numeric_limits<int>::max() / n, "[train] ", plan.epochs,
+             " epochs of ", n, " batches are too many; see --epochs and --batch");
+  Progress bar(formatted("epoch %d", saved.epoch), n);
+  double sum = 0;
+  for (int i = 0; i < n; ++i) {
+    double rate = cosine((saved.epoch - 1) * n + i, plan.epochs * n, 0.02);
+    double loss = trainer.step(make_batch(pairs, batches[size_t(i)]), rate);
+    check_finite(loss, "loss", saved.epoch, plan);
+    sum += loss;
+    bar.step(formatted("loss %.3f", loss));
+  }
+  return sum / n;
+}
+
 // Trains saved.model, from epoch saved.epoch + 1 on. After each epoch the file is written: the
 // weights of the epoch with the best validation (free-running, as in the notebook), and what is
-// needed to go on. At the end saved.model has the best weights.
-inline void train(Checkpoint& saved, const Corpus& corpus, const Plan& plan, uint64_t seed) {
+// needed to go on. At the end saved.model has the best weights. Error: training has diverged;
+// the file is that of the epoch before.
+inline void train(Checkpoint& saved, const Corpus& corpus, const Plan& plan) {
   Seq2Seq& model = saved.model;
   Trainer trainer(model, plan.trainer);
   StateDict best = saved.resume(trainer.adam);
+  auto save = [&] {
+    if (!plan.save.empty()) saved.write(plan.save, best, trainer.adam);
+  };
+  if (saved.epoch >= plan.epochs) {
+    say("    nothing to train: %d epochs are done, and --epochs %d asks for no more",
+        saved.epoch, plan.epochs);
+    save();
+  } else {
+    say("    epoch  training  validation: told   free   seconds   left    GB");
+  }
   std::vector<Batch> valid = in_order(corpus.valid.examples, plan.batch);
-  say("    epoch  training  validation: told   free   seconds   left    GB");
   auto start = std::chrono::steady_clock::now();
   for (int first = saved.epoch; saved.epoch < plan.epochs;) {
     int epoch = ++saved.epoch;
-    manual_seed(seed + 1000 * uint64_t(epoch));  // an epoch is the same after a break
-    Generator order(seed + 1000 * uint64_t(epoch));
-    auto batches = similar_lengths(corpus.train.examples, plan.batch, 50, order);
-    Progress bar(formatted("epoch %d", epoch), int64_t(batches.size()));
-    int step = (epoch - 1) * int(batches.size());
-    double sum = 0;
-    const int steps = plan.epochs * int(batches.size());
-    for (const std::vector<int>& chosen : batches) {
-      double rate = cosine(step++, steps, 0.02);
-      double loss = trainer.step(make_batch(corpus.train.examples, chosen), rate);
-      sum += loss;
-      bar.step(formatted("loss %.3f", loss));
-    }
+    double loss = train_epoch(saved, trainer, corpus.train.examples, plan);
     Perplexity p = perplexity(model, valid);
+    for (double figure : {p.told, p.free}) check_finite(figure, "perplexity", epoch, plan);
     bool is_best = p.free < saved.best;
     if (is_best) saved.best = p.free, best = copy_of(model.state_dict());
     double seconds = seconds_since(start);
-    say("    %5d  %8.3f  %16.3f  %7.3f%s %7.0f  %6.0f  %.2f", epoch,
-        exact::exp(sum / double(batches.size())), p.told, p.free, is_best ? " *" : "  ",
-        seconds, seconds / (epoch - first) * (plan.epochs - epoch), peak_memory_in_gigabytes());
-    if (!plan.save.empty()) saved.write(plan.save, best, trainer.adam);
+    say("    %5d  %8s  %16s  %7s%s %7.0f  %6.0f  %.2f", epoch, shown(exact::exp(loss)).c_str(),
+        shown(p.told).c_str(), shown(p.free).c_str(), is_best ? " *" : "  ", seconds,
+        seconds / (epoch - first) * (plan.epochs - epoch), peak_memory_in_gigabytes());
+    save();
   }
   model.load_state_dict(best);
 }
@@ -214,12 +248,10 @@ inline Checkpoint new_model(const Settings& settings, const Language& language) 
 }
 
 // --pairs FILE: trains a new model, or goes on with that of --load FILE.
-inline int translation(const Settings& settings) {
-  std::optional<Checkpoint> saved;
-  if (!settings.load.empty()) saved.emplace(Checkpoint::read(settings.load));
-  Corpus corpus =
-      read_corpus(settings.corpus, saved ? saved->language : Language(), settings.seed);
+inline int translation(const Settings& settings, std::optional<Checkpoint> saved) {
+  Corpus corpus = read_corpus(settings.corpus, saved ? saved->language : Language());
   const Language& language = corpus.language;
+  check_text(settings, language);
   say("%s: %zu pairs to train on, %zu to validate with, %zu to test on",
       settings.corpus.pairs.c_str(), corpus.train.examples.size(), corpus.valid.examples.size(),
       corpus.test.examples.size());
@@ -232,8 +264,8 @@ inline int translation(const Settings& settings) {
         {settings.epochs,
          settings.batch,
          {{.lr = settings.lr}, 1, settings.teacher_forcing},
-         settings.save},
-        settings.seed);
+         settings.save,
+         settings.seed});
   say();
   show_results(settings, *saved, corpus);
   talk(settings, *saved);
