@@ -77,8 +77,9 @@ BENCHES := $(patsubst tests/bench/%.cpp,$(B)/bench/%,$(filter-out tests/bench/pe
 TESTS := $(wildcard tests/test_*.cpp)
 PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_support.cpp \
                  tests/test_corpus.cpp tests/test_dates.cpp tests/test_bleu.cpp \
-                 tests/test_build.cpp tests/test_safetensors.cpp tests/test_random.cpp \
-                 tests/test_exact_math.cpp tests/test_simd.cpp tests/test_parallel.cpp,$(TESTS))
+                 tests/test_pairs.cpp tests/test_build.cpp tests/test_safetensors.cpp \
+                 tests/test_random.cpp tests/test_exact_math.cpp tests/test_simd.cpp \
+                 tests/test_parallel.cpp,$(TESTS))
 
 # ---- Objects: build/obj/autograd/gemm.f32.o, gemm.f64.o, pool.o; the tests' in build/obj/test
 typed_objects = $(if $(TOGETHER),$1/together.$2.o) $(ALONE:%.cpp=$1/%.$2.o)
@@ -158,6 +159,8 @@ $(B)/tests-%-float: $(call one_test,f32) $(B)/libheed-test.a
 	$(call quiet,$@)$(link)
 $(B)/tests-%-double: $(call one_test,f64) $(B)/libheed-test.a
 	$(call quiet,$@)$(link)
+# Which it starts.
+$(B)/tests-pairs-float: | $(B)/lesson-04
 $(B)/tests-float $(B)/tests-double: $(SUPPORT_OBJECTS) $(B)/libheed-test.a
 	$(call quiet,$@)$(link)
 

@@ -69,13 +69,13 @@ struct Lesson {
   TemporaryDirectory directory;
   std::string path = directory / "model.safetensors";
   Corpus corpus;
-  Plan plan{4, 8, {{.lr = 0.05}, 1, 0.5}, path};
+  Plan plan{4, 8, {{.lr = 0.05}, 1, 0.5}, path, 7};
 
   Lesson() {
     write_file(directory / "pairs.tsv", numbers_backwards());
     CorpusOptions options;
     options.pairs = directory / "pairs.tsv";
-    corpus = read_corpus(options, Language(), 0);
+    corpus = read_corpus(options, Language());
   }
 
   Checkpoint fresh() const {
@@ -85,7 +85,7 @@ struct Lesson {
   // As many epochs of the plan's as are wanted.
   void train(Checkpoint& saved, int epochs) const {
     captured([&] {
-      Training training(saved, corpus, plan, 7);
+      Training training(saved, corpus, plan);
       while (epochs-- > 0) training.epoch();
       if (training.done()) training.finish();
       return 0;
@@ -205,7 +205,7 @@ TEST_CASE("checkpoint: training more changes nothing when all epochs are done") 
   lesson.train(whole, 4);
   std::string file = read_file(lesson.path);
   Checkpoint again = lesson.read();
-  captured([&] { return train(again, lesson.corpus, lesson.plan, 7), 0; });
+  captured([&] { return train(again, lesson.corpus, lesson.plan), 0; });
   CHECK(same_state(again.model.state_dict(), whole.model.state_dict()));
   CHECK(read_file(lesson.path) == file);
 }
@@ -217,7 +217,7 @@ TEST_CASE("checkpoint: the weights that are kept are those of the best epoch") {
   std::vector<Batch> valid = in_order(lesson.corpus.valid.examples, lesson.plan.batch);
   double best = std::numeric_limits<double>::infinity(), last = 0;
   StateDict best_weights;
-  Training training(saved, lesson.corpus, lesson.plan, 7);
+  Training training(saved, lesson.corpus, lesson.plan);
   while (!training.done()) {
     captured([&] { return training.epoch(), 0; });
     last = perplexity(saved.model, valid).free;
@@ -226,7 +226,7 @@ TEST_CASE("checkpoint: the weights that are kept are those of the best epoch") {
     Checkpoint read = lesson.read();
     CHECK(read.best == best);
     CHECK(same_state(read.model.state_dict(), best_weights));
-    CHECK(same_state(read.state.part("last"), saved.model.state_dict()));
+    CHECK(same_state(read.last, saved.model.state_dict()));
   }
   training.finish();
   CHECK(last > best);

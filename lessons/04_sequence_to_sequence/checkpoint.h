@@ -20,7 +20,7 @@ struct Checkpoint {
   Seq2Seq model;
   int epoch = 0;                                          // how many it has been trained
   double best = std::numeric_limits<double>::infinity();  // validation perplexity so far
-  StateDict state = {};                                   // of a file that was read
+  StateDict last = {}, adam = {};                         // of a file that was read
 
   Checkpoint(const Sizes& sizes, const Language& language)
       : Checkpoint(sizes, language, Seq2Seq(sizes)) {}
@@ -49,13 +49,13 @@ struct Checkpoint {
   StateDict resume(Optimizer& optimizer) {
     if (epoch == 0) return copy_of(model.state_dict());
     StateDict best_weights = copy_of(model.state_dict());
-    model.load_state_dict(state.part("last"));
-    optimizer.load_state_dict(state.part("adam"));
-    state = {};
+    model.load_state_dict(std::exchange(last, {}));
+    optimizer.load_state_dict(std::exchange(adam, {}));
     return best_weights;
   }
 
  private:
+  static Checkpoint from(const StateDict& file, const std::string& path);
   StateDict for_use(const StateDict& weights) const {
     StateDict file;
     file.notes = language.notes();
@@ -84,8 +84,8 @@ inline void check_sizes(const Sizes& n, const StateDict& weights, const std::str
   check("encoder.bridge.weight", {n.hidden, 2 * n.hidden});
 }
 
-inline Checkpoint Checkpoint::read(const std::string& path) {
-  StateDict file = load(path);
+// As read(), of what the file holds.
+inline Checkpoint Checkpoint::from(const StateDict& file, const std::string& path) {
   HEED_CHECK(note(file.notes, "lesson", path) == "04", "[load] ", path, ": saved by lesson ",
              note(file.notes, "lesson", path), ", not by this one");
   Language language = Language::from(file.notes, path);
@@ -100,9 +100,21 @@ inline Checkpoint Checkpoint::read(const std::string& path) {
   Checkpoint saved(sizes, language);
   saved.epoch = note(file.notes, "epoch", 0, 1000000, path);
   saved.model.load_state_dict(weights);
-  if (saved.epoch > 0) saved.best = real_note(file.notes, "best", path);
-  saved.state = std::move(file);
+  if (saved.epoch == 0) return saved;
+  saved.best = real_note(file.notes, "best", path);
+  saved.last = file.part("last"), saved.adam = file.part("adam");
   return saved;
+}
+
+inline Checkpoint Checkpoint::read(const std::string& path) {
+  const StateDict file = load(path);
+  try {
+    return from(file, path);
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    if (what.starts_with("[load] ")) throw;
+    throw Error("[load] " + path + ": " + what);  // of a layer, which does not know the file
+  }
 }
 
 }  // namespace lesson_04

@@ -3,6 +3,7 @@
 // Seconds:  about 5
 // Expected: at least 99 of 100 unseen dates written right, each digit with its weights on the
 //           characters that it comes from.
+#include <filesystem>
 #include "errata.h"
 #include "lessons/support/files.h"
 #include "lessons/support/line_chart.h"
@@ -251,27 +252,69 @@ static int lesson(const Settings& settings) {
   return status;
 }
 
-// What the command line asks for.
-static int start(const Settings& settings) {
-  if (!settings.save.empty()) check_can_be_written(settings.save);
-  if (settings.count) {
+// ---- What the command line asks for
+
+// Options that make no sense together.
+static void refuse_contradictions(const Options& options, const Settings& s) {
+  const bool on_dates = s.corpus.pairs.empty() && s.load.empty();
+  for (const char* name : {"--dates", "--masks", "--steps", "--seeds"})
+    HEED_CHECK(on_dates || !options.given(name), "[", name,
+               "] is for training on dates, not for --pairs or --load");
+  for (const char* name : {"--valid", "--test", "--level", "--min-count", "--longest",
+                           "--epochs", "--dropout", "--beam"})
+    HEED_CHECK(!s.corpus.pairs.empty() || !options.given(name), "[", name,
+               "] is for a corpus of your own: --pairs FILE is missing");
+  HEED_CHECK(s.load.empty() || s.talks() || !s.corpus.pairs.empty(),
+             "[--load] nothing to do with ", s.load,
+             ": add --translate TEXT, --interactive, or --pairs FILE to go on training");
+  HEED_CHECK(s.save.empty() || s.load.empty() || !s.corpus.pairs.empty(),
+             "[--save] nothing is trained: --pairs FILE is missing");
+  HEED_CHECK((s.save.empty() && !s.talks()) || (!s.masks && s.dates == 1), "[",
+             s.masks ? "--masks" : "--dates",
+             "] compares models: none is left to save or to translate with");
+}
+
+// What a loaded model is, and cannot become.
+static void check_loaded(const Options& options, const Settings& s, const Checkpoint& saved) {
+  auto check = [&](const char* name, auto asked_for, auto is) {
+    HEED_CHECK(!options.given(name) || asked_for == is, "[", name, "] ", asked_for, ", but ",
+               s.load, " has ", is, "\n  without --load a new model is trained");
+  };
+  check("--embedding", s.embedding, saved.sizes.embedding);
+  check("--hidden", s.hidden, saved.sizes.hidden);
+  if (s.corpus.pairs.empty()) return;
+  HEED_CHECK(saved.language.ends, "[--load] ", s.load,
+             " has been trained on dates\n  without --load a new model is trained");
+  check("--dropout", s.dropout, saved.sizes.dropout);
+  check("--longest", s.corpus.longest, saved.language.longest);
+  check("--level", s.level, saved.language.level == Level::words ? "words" : "characters");
+}
+
+static int start(const Options& options, const Settings& s) {
+  refuse_contradictions(options, s);
+  if (!s.save.empty()) check_can_be_written(s.save);
+  for (const std::string& text : {s.corpus.pairs, s.corpus.valid, s.corpus.test}) {
+    std::error_code no_such_file;
+    HEED_CHECK(!std::filesystem::equivalent(s.save, text, no_such_file), "[--save] ", text,
+               " is the corpus itself");
+  }
+  if (s.count) {
     Checks checks;
     count(checks);
     return checks.finish();
   }
-  if (!settings.corpus.pairs.empty()) return translation(settings);
-  if (!settings.load.empty()) {
-    HEED_CHECK(settings.talks(), "[--load] nothing to do with ", settings.load,
-               ": add --translate TEXT, --interactive, or --pairs FILE to go on training");
-    Checkpoint saved = Checkpoint::read(settings.load);
-    talk(settings, saved);
+  std::optional<Checkpoint> saved;
+  if (!s.load.empty())
+    saved.emplace(Checkpoint::read(s.load)), check_loaded(options, s, *saved);
+  if (!s.corpus.pairs.empty()) return translation(s, std::move(saved));
+  if (saved) {
+    talk(s, *saved);
     return 0;
   }
-  HEED_CHECK(settings.save.empty() || !settings.masks,
-             "[--masks] compares models; it saves none");
-  if (settings.masks) return masks(settings);
-  if (settings.dates > 1) return several_dates(settings);
-  return lesson(settings);
+  if (s.masks) return masks(s);
+  if (s.dates > 1) return several_dates(s);
+  check_text(s, date_language());
+  return lesson(s);
 }
 
 // A corpus is trained on with the settings of the post behind the document.
@@ -319,16 +362,12 @@ int main(int argc, char** argv) {
   options.add("--interactive", s.interactive, "the same, line by line");
   options.add("--count", s.count, "only count the parameters of the full size");
   return run_lesson(argc, argv, options, [&] {
-    for (const char* name : {"--valid", "--test", "--level", "--min-count", "--longest",
-                             "--epochs", "--dropout", "--beam"})
-      HEED_CHECK(!s.corpus.pairs.empty() || !options.given(name), "[", name,
-                 "] is for a corpus of your own: --pairs FILE is missing");
     s.corpus.level = s.level == "words" ? Level::words : Level::characters;
     if (!s.corpus.pairs.empty()) settings_of_the_post(options, s);
     if (s.dates > 1 && !options.given("--steps")) s.steps = 1000;
     for (const char* name : {"--seed", "--embedding", "--hidden", "--batch", "--lr",
                              "--teacher-forcing", "--steps"})
       s.claims = s.claims && !options.given(name);
-    return start(s);
+    return start(options, s);
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <unistd.h>
 #include <iostream>
+#include <set>
 #include "checkpoint.h"
 #include "dates_task.h"
 #include "settings.h"
@@ -37,11 +38,17 @@ inline HeatMap map_of(const Seq2Seq& model, const Language& language, const std:
 inline void say_translation(const Checkpoint& saved, const std::string& text) {
   std::vector<std::string> unknown;
   std::vector<int> source = saved.language.read(text, unknown);
-  for (const std::string& token : unknown)
+  for (const std::string& token : std::set<std::string>(unknown.begin(), unknown.end()))
     say("warning: '%s' was never seen in training", token.c_str());
   Example example{source, {}};
   Translation writer(saved.model, make_batch(std::span(&example, 1)));
   say("%s", saved.language.write(greedy(writer, 1, saved.language.longest)[0].words).c_str());
+}
+
+// Before long work: can the text be read at its end?
+inline void check_text(const Settings& settings, const Language& language) {
+  std::vector<std::string> unknown;
+  if (!settings.translate.empty()) language.read(settings.translate, unknown);
 }
 
 // --translate TEXT, and --interactive: a line at a time from the standard input, to its end.

@@ -101,10 +101,16 @@ inline double peak_memory_in_gigabytes() {
 #endif
 }
 
+// A perplexity for the table; that of a bad start can be very large.
+inline std::string shown(double perplexity) {
+  return formatted(perplexity < 1e6 ? "%.3f" : "%.1e", perplexity);
+}
+
 struct Plan {
   int epochs, batch;
   TrainerOptions trainer;
   std::string save;  // "": nowhere
+  uint64_t seed;
 };
 
 // The start that the notebook behind the post takes: all weights N(0, 0.01^2), all biases 0.
@@ -119,16 +125,44 @@ inline void start_small(Seq2Seq& model) {
   }
 }
 
+// What training has come to must be a number.
+inline void check_finite(double figure, const char* name, int epoch, const Plan& plan) {
+  HEED_CHECK(std::isfinite(figure), "[train] epoch ", epoch, ": the ", name,
+             " is not finite: training has diverged\n  try a smaller --lr than ",
+             plan.trainer.adam.lr);
+}
+
+// Once through the pairs; the mean loss. An epoch is the same after a break.
+inline double train_epoch(Checkpoint& saved, Trainer& trainer,
+                          const std::vector<Example>& pairs, const Plan& plan) {
+  const uint64_t seed = plan.seed + 1000 * uint64_t(saved.epoch);
+  manual_seed(seed);
+  Generator order(seed);
+  auto batches = similar_lengths(pairs, plan.batch, 50, order);
+  const int n = int(batches.size());
+  HEED_CHECK(plan.epochs <= std::numeric_limits<int>::max() / n, "[train] ", plan.epochs,
+             " epochs of ", n, " batches are too many; see --epochs and --batch");
+  Progress bar(formatted("epoch %d", saved.epoch), n);
+  double sum = 0;
+  for (int i = 0; i < n; ++i) {
+    double rate = cosine((saved.epoch - 1) * n + i, plan.epochs * n, 0.02);
+    double loss = trainer.step(make_batch(pairs, batches[size_t(i)]), rate);
+    check_finite(loss, "loss", saved.epoch, plan);
+    sum += loss;
+    bar.step(formatted("loss %.3f", loss));
+  }
+  return sum / n;
+}
+
 // Trains saved.model, from epoch saved.epoch + 1 on. After each epoch the file is written: the
 // weights of the epoch with the best validation (free-running, as in the notebook), and what is
-// needed to go on. An epoch is the same after a break as without one.
+// needed to go on. Error: training has diverged; the file is that of the epoch before.
 class Training {
  public:
-  Training(Checkpoint& saved, const Corpus& corpus, const Plan& plan, uint64_t seed)
+  Training(Checkpoint& saved, const Corpus& corpus, const Plan& plan)
       : saved_(saved),
-        corpus_(corpus),
+        pairs_(corpus.train.examples),
         plan_(plan),
-        seed_(seed),
         trainer_(saved.model, plan.trainer),
         best_(saved.resume(trainer_.adam)),
         valid_(in_order(corpus.valid.examples, plan.batch)),
@@ -137,44 +171,29 @@ class Training {
   bool done() const { return saved_.epoch >= plan_.epochs; }
 
   void epoch() {
-    ++saved_.epoch;
-    double loss = pass_through_pairs(seed_ + 1000 * uint64_t(saved_.epoch));
+    const int epoch = ++saved_.epoch;
+    double loss = train_epoch(saved_, trainer_, pairs_, plan_);
     Perplexity p = perplexity(saved_.model, valid_);
+    for (double figure : {p.told, p.free}) check_finite(figure, "perplexity", epoch, plan_);
     bool is_best = p.free < saved_.best;
     if (is_best) saved_.best = p.free, best_ = copy_of(saved_.model.state_dict());
-    double seconds = seconds_since(start_), each = seconds / (saved_.epoch - first_);
-    say("    %5d  %8.3f  %16.3f  %7.3f%s %7.0f  %6.0f  %.2f", saved_.epoch, exact::exp(loss),
-        p.told, p.free, is_best ? " *" : "  ", seconds, each * (plan_.epochs - saved_.epoch),
-        peak_memory_in_gigabytes());
-    if (!plan_.save.empty()) saved_.write(plan_.save, best_, trainer_.adam);
+    double seconds = seconds_since(start_), each = seconds / (epoch - first_);
+    say("    %5d  %8s  %16s  %7s%s %7.0f  %6.0f  %.2f", epoch, shown(exact::exp(loss)).c_str(),
+        shown(p.told).c_str(), shown(p.free).c_str(), is_best ? " *" : "  ", seconds,
+        each * (plan_.epochs - epoch), peak_memory_in_gigabytes());
+    save();
   }
 
+  void save() const {
+    if (!plan_.save.empty()) saved_.write(plan_.save, best_, trainer_.adam);
+  }
   // The weights of the best epoch into saved.model.
   void finish() { saved_.model.load_state_dict(best_); }
 
  private:
-  // -> the mean loss of its batches
-  double pass_through_pairs(uint64_t seed) {
-    manual_seed(seed);  // coins and dropout
-    Generator order(seed);
-    auto batches = similar_lengths(corpus_.train.examples, plan_.batch, 50, order);
-    const int steps = int(batches.size());
-    int step = (saved_.epoch - 1) * steps;
-    Progress bar(formatted("epoch %d", saved_.epoch), steps);
-    double sum = 0;
-    for (const std::vector<int>& chosen : batches) {
-      double rate = cosine(step++, plan_.epochs * steps, 0.02);
-      double loss = trainer_.step(make_batch(corpus_.train.examples, chosen), rate);
-      sum += loss;
-      bar.step(formatted("loss %.3f", loss));
-    }
-    return sum / steps;
-  }
-
   Checkpoint& saved_;
-  const Corpus& corpus_;
+  const std::vector<Example>& pairs_;
   Plan plan_;
-  uint64_t seed_;
   Trainer trainer_;
   StateDict best_;
   std::vector<Batch> valid_;
@@ -182,9 +201,15 @@ class Training {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-inline void train(Checkpoint& saved, const Corpus& corpus, const Plan& plan, uint64_t seed) {
-  Training training(saved, corpus, plan, seed);
-  say("    epoch  training  validation: told   free   seconds   left    GB");
+inline void train(Checkpoint& saved, const Corpus& corpus, const Plan& plan) {
+  Training training(saved, corpus, plan);
+  if (training.done()) {
+    say("    nothing to train: %d epochs are done, and --epochs %d asks for no more",
+        saved.epoch, plan.epochs);
+    training.save();
+  } else {
+    say("    epoch  training  validation: told   free   seconds   left    GB");
+  }
   while (!training.done()) training.epoch();
   training.finish();
 }
@@ -247,14 +272,10 @@ inline Checkpoint new_model(const Settings& settings, const Language& language) 
 }
 
 // --pairs FILE: trains a new model, or goes on with that of --load FILE.
-inline int translation(const Settings& settings) {
-  std::optional<Checkpoint> saved;
-  if (!settings.load.empty()) saved.emplace(Checkpoint::read(settings.load));
-  HEED_CHECK(!saved || saved->language.ends, "[--load] ", settings.load,
-             ": a model of dates, which reads no corpus\n  leave out --load to train a new one");
-  Corpus corpus =
-      read_corpus(settings.corpus, saved ? saved->language : Language(), settings.seed);
+inline int translation(const Settings& settings, std::optional<Checkpoint> saved) {
+  Corpus corpus = read_corpus(settings.corpus, saved ? saved->language : Language());
   const Language& language = corpus.language;
+  check_text(settings, language);
   say("%s: %zu pairs to train on, %zu to validate with, %zu to test on",
       settings.corpus.pairs.c_str(), corpus.train.examples.size(), corpus.valid.examples.size(),
       corpus.test.examples.size());
@@ -267,8 +288,8 @@ inline int translation(const Settings& settings) {
         {settings.epochs,
          settings.batch,
          {{.lr = settings.lr}, 1, settings.teacher_forcing},
-         settings.save},
-        settings.seed);
+         settings.save,
+         settings.seed});
   say();
   show_results(settings, *saved, corpus);
   talk(settings, *saved);

@@ -10,17 +10,30 @@ namespace {
 
 using Tokens = std::vector<std::string>;
 
-// The pairs of a file as tokens.
+bool fits(const Tokens& tokens, int longest) {
+  return !tokens.empty() && tokens.size() <= size_t(longest);
+}
+
+// The pairs of a file as tokens, but for those that are too long.
 struct Texts {
   std::vector<Tokens> sources, targets;
+  int too_long = 0;
 };
 
-Texts split_pairs(const std::vector<Pair>& pairs, Level level) {
+Texts read_texts(const std::string& path, const Language& language) {
   Texts texts;
-  for (const Pair& pair : pairs) {
-    texts.sources.push_back(split(lower_case(pair.source), level));
-    texts.targets.push_back(split(lower_case(pair.target), level));
+  for (const Pair& pair : read_pairs(path)) {
+    Tokens source = split(lower_case(pair.source), language.level);
+    Tokens target = split(lower_case(pair.target), language.level);
+    if (!fits(source, language.longest) || !fits(target, language.longest)) {
+      ++texts.too_long;
+      continue;
+    }
+    texts.sources.push_back(std::move(source));
+    texts.targets.push_back(std::move(target));
   }
+  HEED_CHECK(!texts.sources.empty(), "[pairs] ", path, ": all ", texts.too_long,
+             " pairs have more than ", language.longest, " tokens; see --longest");
   return texts;
 }
 
@@ -39,19 +52,11 @@ std::vector<int> between_ends(std::vector<int> ids) {
   return ids;
 }
 
-bool fits(const Tokens& tokens, int longest) {
-  return !tokens.empty() && tokens.size() <= size_t(longest);
-}
-
 CorpusPart part_of(const Texts& texts, const std::vector<int>& chosen,
                    const Language& language) {
   CorpusPart part;
   for (int i : chosen) {
     const Tokens &source = texts.sources[size_t(i)], &target = texts.targets[size_t(i)];
-    if (!fits(source, language.longest) || !fits(target, language.longest)) {
-      ++part.too_long;
-      continue;
-    }
     part.examples.push_back(
         {between_ends(numbers(source, language.source)), numbers(target, language.target)});
     part.references.push_back(target);
@@ -66,16 +71,16 @@ std::vector<int> all_of(size_t n) {
 }
 
 CorpusPart read_part(const std::string& path, const Language& language) {
-  Texts texts = split_pairs(read_pairs(path), language.level);
+  Texts texts = read_texts(path, language);
   CorpusPart part = part_of(texts, all_of(texts.sources.size()), language);
-  HEED_CHECK(!part.examples.empty(), "[pairs] ", path, ": all ", part.too_long,
-             " pairs have more than ", language.longest, " tokens; see --longest");
+  part.too_long = texts.too_long;
   return part;
 }
 
-// A tenth, at most 1,000 and at least one, taken out of `rest`.
-std::vector<int> take_tenth(std::vector<int>& rest, uint64_t seed) {
-  Generator random(seed);
+// A tenth, at most 1,000 and at least one, taken out of `rest`. Always the same: a model whose
+// training goes on must not have been trained on it, whatever its --seed.
+std::vector<int> take_tenth(std::vector<int>& rest) {
+  Generator random(0);
   size_t n = rest.size(), wanted = std::min<size_t>(1000, std::max<size_t>(1, n / 10));
   std::vector<int> shuffled = random.randperm(int(n)), taken;
   for (size_t i = 0; i < wanted; ++i) taken.push_back(rest[size_t(shuffled[i])]);
@@ -87,11 +92,15 @@ std::vector<int> take_tenth(std::vector<int>& rest, uint64_t seed) {
   return taken;
 }
 
-std::vector<Tokens> chosen_of(const std::vector<Tokens>& texts,
-                              const std::vector<int>& chosen) {
-  std::vector<Tokens> result;
-  for (int i : chosen) result.push_back(texts[size_t(i)]);
-  return result;
+// Of the texts to train on. `side`, for the message: source or target.
+Vocabulary vocabulary_of(const std::vector<Tokens>& texts, const std::vector<int>& chosen,
+                         const CorpusOptions& options, const char* side) {
+  std::vector<Tokens> some;
+  for (int i : chosen) some.push_back(texts[size_t(i)]);
+  Vocabulary vocabulary = count_vocabulary(some, options.min_count);
+  HEED_CHECK(vocabulary.size() > UNK + 1, "[pairs] ", options.pairs, ", ", side,
+             ": no token is there ", options.min_count, " times; see --min-count");
+  return vocabulary;
 }
 
 }  // namespace
@@ -193,26 +202,24 @@ std::string Language::write(const std::vector<int>& target_ids) const {
   return join(words(target_ids), level);
 }
 
-Corpus read_corpus(const CorpusOptions& options, const Language& language, uint64_t seed) {
+Corpus read_corpus(const CorpusOptions& options, const Language& language) {
   Corpus corpus{language, {}, {}, {}};
   if (language.source.size() == 0)
     corpus.language = {options.level, options.longest, true, true, {}, {}};
   Language& l = corpus.language;
-  Texts texts = split_pairs(read_pairs(options.pairs), l.level);
+  Texts texts = read_texts(options.pairs, l);
   std::vector<int> train = all_of(texts.sources.size()), valid;
   HEED_CHECK(!options.valid.empty() || train.size() >= 2, "[pairs] ", options.pairs,
              ": one pair cannot be divided into training and validation; give --valid FILE");
-  if (options.valid.empty()) valid = take_tenth(train, seed);
+  if (options.valid.empty()) valid = take_tenth(train);
   if (l.source.size() == 0) {
-    l.source = count_vocabulary(chosen_of(texts.sources, train), options.min_count);
-    l.target = count_vocabulary(chosen_of(texts.targets, train), options.min_count);
+    l.source = vocabulary_of(texts.sources, train, options, "source");
+    l.target = vocabulary_of(texts.targets, train, options, "target");
   }
   corpus.train = part_of(texts, train, l);
+  corpus.train.too_long = texts.too_long;
   corpus.valid = options.valid.empty() ? part_of(texts, valid, l) : read_part(options.valid, l);
   if (!options.test.empty()) corpus.test = read_part(options.test, l);
-  HEED_CHECK(!corpus.train.examples.empty() && !corpus.valid.examples.empty(), "[pairs] ",
-             options.pairs, ": too few pairs of at most ", l.longest,
-             " tokens are left to train on and to validate with; see --longest");
   return corpus;
 }
 

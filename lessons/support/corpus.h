@@ -62,8 +62,8 @@ struct Corpus {
 };
 
 // `language`: of a model that goes on with its training; with an empty vocabulary one is
-// counted from the sentences to train on. `seed` decides which pairs become `valid`. Errors: as
-// read_pairs; no pair is left to train on.
-Corpus read_corpus(const CorpusOptions& options, const Language& language, uint64_t seed);
+// counted from the sentences to train on. Errors: as read_pairs; no pair is short enough; no
+// token is frequent enough.
+Corpus read_corpus(const CorpusOptions& options, const Language& language);
 
 }  // namespace heed

@@ -11,6 +11,17 @@
 namespace heed {
 namespace fs = std::filesystem;
 
+// Can a file of such a name be made? It is gone again; if not, errno says why. The end is at
+// least as long as those of files that are being written.
+static bool probe(const std::string& path) {
+  std::string name = path + "." + std::to_string(getpid()) + ".can-be-written";
+  std::FILE* file = std::fopen(name.c_str(), "wbx");  // x: no file that is there already
+  if (!file) return false;
+  std::fclose(file);
+  std::remove(name.c_str());
+  return true;
+}
+
 void write_file(const std::string& path, const std::string& text) {
   std::string unfinished = path + "." + std::to_string(getpid()) + ".unfinished";
   std::FILE* file = std::fopen(unfinished.c_str(), "wb");
@@ -28,12 +39,13 @@ void write_file(const std::string& path, const std::string& text) {
 void check_can_be_written(const std::string& path) {
   std::error_code error;
   HEED_CHECK(!fs::is_directory(path, error), "cannot write ", path, ": it is a directory");
+  HEED_CHECK(!fs::exists(path, error) || fs::is_regular_file(path, error), "cannot write ",
+             path, ": it is not a regular file");
   std::string directory = fs::path(path).parent_path().string();
   if (directory.empty()) directory = ".";
   HEED_CHECK(fs::is_directory(directory, error), "cannot write ", path,
              ": there is no directory ", directory);
-  HEED_CHECK(access(directory.c_str(), W_OK) == 0, "cannot write ", path, ": ",
-             std::strerror(errno));
+  HEED_CHECK(probe(path), "cannot write ", path, ": ", std::strerror(errno));
 }
 
 std::string read_file(const std::string& path) {
@@ -48,11 +60,8 @@ void make_writable_directory(const std::string& path) {
   fs::create_directories(path, error);
   HEED_CHECK(!error && fs::is_directory(path, error), "cannot make the directory ", path, ": ",
              error ? error.message() : "a file of that name is there");
-  std::string probe = path + "/." + std::to_string(getpid()) + ".writable";
-  std::FILE* file = std::fopen(probe.c_str(), "wbx");  // x: no file that is there already
-  HEED_CHECK(file, "cannot write in the directory ", path, ": ", std::strerror(errno));
-  std::fclose(file);
-  std::remove(probe.c_str());
+  HEED_CHECK(probe(path + "/"), "cannot write in the directory ", path, ": ",
+             std::strerror(errno));
 }
 
 }  // namespace heed

@@ -10,7 +10,7 @@ namespace heed {
 // write it at once.
 void write_file(const std::string& path, const std::string& text);
 
-// For work that takes long: can `path` be written at its end? Changes nothing.
+// For work that takes long: can `path` be written at its end? Leaves no trace.
 void check_can_be_written(const std::string& path);
 
 std::string read_file(const std::string& path);
