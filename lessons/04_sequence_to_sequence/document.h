@@ -87,7 +87,7 @@ inline void step_2(const Walk& w, Checks& checks) {
   say_shape("energy, a vector a character", source.projected, "B, S, A");
   say_shape("weights", split, "B, S");
   say("    cat(h, s) through one Linear, or W_h h once and W_s s at each step: they differ");
-  say("    by at most %g", largest(whole - split));
+  say("    by at most %.0e", largest(whole - split));
   // multiply-adds of the first Linear, for a source of 20 characters and 11 steps
   int64_t S = 20, T = 11, H = 64, A = 64;
   int64_t at_each_step = T * S * (H + 2 * H) * A, once = S * 2 * H * A + T * H * A;

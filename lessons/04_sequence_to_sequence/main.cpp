@@ -10,6 +10,7 @@
 #include "lessons/support/options.h"
 #include "lessons/support/weights.h"
 #include "padding.h"
+#include "several_dates.h"
 #include "translation.h"
 
 using namespace heed;
@@ -25,30 +26,6 @@ static void show_task() {
     say("    %-28s %s", line.source.c_str(), line.target.c_str());
   }
   say();
-}
-
-struct Outcome {
-  Seq2Seq model;
-  DatesLog log;
-  std::vector<Score> scores;  // of lines of one date, of two, ...
-};
-
-static DatesPlan plan_of(const Settings& settings) {
-  return {.steps = settings.steps,
-          .batch = settings.batch,
-          .most = settings.dates,
-          .lr = settings.lr,
-          .teacher_forcing = settings.teacher_forcing};
-}
-
-static Outcome run(const Settings& settings, bool attends, uint64_t seed, int hidden,
-                   const std::vector<std::vector<DateLine>>& tests, const char* name) {
-  manual_seed(seed);
-  Outcome result{Seq2Seq(sizes_for_dates(attends, settings.embedding, hidden)), {}, {}};
-  result.log = train_on_dates(result.model, plan_of(settings), seed, name);
-  for (const std::vector<DateLine>& lines : tests)
-    result.scores.push_back(score(result.model, lines));
-  return result;
 }
 
 // One model a seed; the first is kept.
@@ -99,10 +76,10 @@ static void show_log(const Settings& settings, const DatesLog& log) {
   write_csv(loss, settings.out + "/loss.csv");
 }
 
-// Where the model looks while it writes; three dates.
+// Where the model looks while it writes; four dates.
 static void show_maps(const Settings& settings, const Seq2Seq& model) {
   std::vector<HeatMap> maps;
-  for (const char* text : {"Thu, 03 May 1979", "11/22/07", "the 3rd of december 2005"})
+  for (const char* text : {"Thu, 03 May 1979", "dec. 3rd, 2005", "11/22/07", "20040229"})
     maps.push_back(map_of(model, date_language(), text));
   print(maps[0]);
   say();
@@ -171,52 +148,6 @@ static void count(Checks& checks) {
 }
 
 // ---- Options of the dates
-
-// Lines of 1 to `most` dates, with attention and without: one vector cannot hold several.
-static int several_dates(const Settings& settings) {
-  Checks checks;
-  const int most = settings.dates;
-  std::vector<std::vector<DateLine>> tests;
-  for (int dates = 1; dates <= most + 2; ++dates) tests.push_back(test_date_lines(500, dates));
-  say("Trained on lines of 1 to %d dates, %d steps; right of 500 unseen lines, %%", most,
-      settings.steps);
-  std::string header;
-  for (int dates = 1; dates <= most + 2; ++dates)
-    header += formatted("%8d%s", dates, dates > most ? "*" : " ");
-  say("    dates in a line           %s", header.c_str());
-  LineChart chart{"Lines of several dates", "dates in a line", "right", {}, 0., 1.};
-  std::vector<const Module*> models;
-  std::vector<Outcome> outcomes;
-  for (int i = 0; i < settings.seeds; ++i)
-    for (bool attends : {true, false}) {
-      uint64_t seed = settings.seed + uint64_t(i);
-      Outcome o = run(settings, attends, seed, settings.hidden + (attends ? 0 : 5), tests,
-                      attends ? "with attention" : "without");
-      std::string row, mass;
-      Series series{attends ? "with attention" : "without", {}, {}};
-      for (size_t d = 0; d < tests.size(); ++d) {
-        row += formatted("%8.1f ", 100 * o.scores[d].right);
-        mass += formatted("%8.3f ", o.scores[d].mass);
-        series.y.push_back(o.scores[d].right), series.x.push_back(double(d + 1));
-      }
-      say("      seed %d, %-15s %s", int(seed), attends ? "attention" : "without", row.c_str());
-      if (attends) say("        its mass              %s", mass.c_str());
-      for (int d = 0; settings.claims && d < most; ++d) {
-        const double without[] = {0.75, 0.05, 0.01}, right = o.scores[size_t(d)].right;
-        checks.check(attends ? right >= 0.98 : right < without[d], "%d date%s, %s: %s %g %%",
-                     d + 1, d ? "s" : "", attends ? "attention" : "without",
-                     attends ? "at least" : "below", attends ? 98. : 100 * without[d]);
-      }
-      if (i == 0) chart.series.push_back(series), outcomes.push_back(std::move(o));
-    }
-  say("    * more dates than in any line of the training");
-  print(chart);
-  write_svg(chart, settings.out + "/dates.svg");
-  int status = checks.finish();
-  for (const Outcome& o : outcomes) models.push_back(&o.model);
-  say_weights(models);
-  return status;
-}
 
 static int masks(const Settings& settings) {
   Checks checks;

@@ -68,7 +68,7 @@ inline void prove_padding(Seq2Seq& model, const Batch& batch, Checks& checks) {
            same_texts(as_it_is.texts, padded.texts);
     gradients = std::max(gradients, apart(as_it_is, padded));
   }
-  say("    1, 2, 3 and 20 positions of padding more: gradients differ by %.0e of the largest",
+  say("    1, 2, 3 and 20 positions of padding more: gradients differ by %g of the largest",
       gradients);
   checks.check(same, "padding changes no bit of an output and no character that is written");
   checks.check(gradients < 1e-6, "padding changes gradients by no more than rounding");
