@@ -154,7 +154,7 @@ TEST_CASE("checkpoint: the best weights, the last ones, and the optimizer's numb
   Lesson lesson;
   Checkpoint saved = lesson.fresh();
   Adam adam(saved.model.named_parameters(), {});
-  StateDict best = copy_of(saved.model.state_dict());
+  StateDict best = saved.model.state_dict();
   for (Tensor p : saved.model.parameters()) sum(p * p).backward();
   adam.step();
   saved.epoch = 1, saved.best = 2.5;
@@ -167,17 +167,6 @@ TEST_CASE("checkpoint: the best weights, the last ones, and the optimizer's numb
   CHECK(same_state(read.resume(other), best));
   CHECK(same_state(read.model.state_dict(), saved.model.state_dict()));
   CHECK(same_state(other.state_dict(), adam.state_dict()));
-}
-
-TEST_CASE("checkpoint: a copy of a state has numbers of its own") {
-  Lesson lesson;
-  Checkpoint saved = lesson.fresh();
-  StateDict copy = copy_of(saved.model.state_dict()), again = copy_of(copy);
-  CHECK(same_state(copy, saved.model.state_dict()));
-  NoGrad guard;
-  saved.model.decoder.out.bias->fill_(3);
-  CHECK(same_state(copy, again));
-  CHECK(!same_state(copy, saved.model.state_dict()));
 }
 
 // ---- Training that is broken off
@@ -196,6 +185,18 @@ TEST_CASE("checkpoint: four epochs are two and two, bit for bit, whatever the br
     lesson.train(second, 4 - before);
     CHECK(same_state(second.model.state_dict(), whole.model.state_dict()));
     CHECK(read_file(lesson.path) == file);
+  }
+}
+
+TEST_CASE("checkpoint: the learning rate falls over all epochs of the plan") {
+  Lesson lesson;
+  Checkpoint saved = lesson.fresh();
+  Trainer trainer(saved.model, lesson.plan.trainer);
+  const std::vector<Example>& pairs = lesson.corpus.train.examples;
+  const int batches = int((pairs.size() + 7) / 8);
+  for (saved.epoch = 1; saved.epoch <= 4; ++saved.epoch) {
+    train_epoch(saved, trainer, pairs, lesson.plan);
+    CHECK(trainer.adam.lr == 0.05 * cosine(saved.epoch * batches - 1, 4 * batches, 0.02));
   }
 }
 
@@ -221,7 +222,7 @@ TEST_CASE("checkpoint: the weights that are kept are those of the best epoch") {
   while (!training.done()) {
     captured([&] { return training.epoch(), 0; });
     last = perplexity(saved.model, valid).free;
-    if (last < best) best = last, best_weights = copy_of(saved.model.state_dict());
+    if (last < best) best = last, best_weights = saved.model.state_dict();
     CHECK(saved.best == best);
     Checkpoint read = lesson.read();
     CHECK(read.best == best);
@@ -357,8 +358,12 @@ TEST_CASE("checkpoint: what going on needs and does not find is an error") {
     std::erase_if(damaged.tensors, [&](auto& t) { return t.first.starts_with(missing); });
     std::erase_if(damaged.counters, [&](auto& c) { return c.first.starts_with(missing); });
     save(lesson.path, damaged);
-    Checkpoint read = lesson.read();
-    Adam adam(read.model.named_parameters(), {});
-    expect_error([&] { read.resume(adam); }, {"["});
+    expect_error(
+        [&] {
+          Checkpoint read = lesson.read();
+          Adam adam(read.model.named_parameters(), {});
+          read.resume(adam);
+        },
+        {"["});
   }
 }

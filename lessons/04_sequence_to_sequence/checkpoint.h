@@ -7,13 +7,6 @@
 
 namespace lesson_04 {
 
-// The same numbers in tensors of their own.
-inline StateDict copy_of(StateDict state) {
-  NoGrad guard;
-  for (auto& [name, tensor] : state.tensors) tensor = tensor.clone();
-  return state;
-}
-
 struct Checkpoint {
   Sizes sizes;
   Language language;
@@ -47,8 +40,8 @@ struct Checkpoint {
   // Puts model and optimizer where the file's training stood; returns the best weights. A
   // model that has never been trained stays as it is.
   StateDict resume(Optimizer& optimizer) {
-    if (epoch == 0) return copy_of(model.state_dict());
-    StateDict best_weights = copy_of(model.state_dict());
+    StateDict best_weights = model.state_dict();
+    if (epoch == 0) return best_weights;
     model.load_state_dict(std::exchange(last, {}));
     optimizer.load_state_dict(std::exchange(adam, {}));
     return best_weights;

@@ -176,7 +176,7 @@ class Training {
     Perplexity p = perplexity(saved_.model, valid_);
     for (double figure : {p.told, p.free}) check_finite(figure, "perplexity", epoch, plan_);
     bool is_best = p.free < saved_.best;
-    if (is_best) saved_.best = p.free, best_ = copy_of(saved_.model.state_dict());
+    if (is_best) saved_.best = p.free, best_ = saved_.model.state_dict();
     double seconds = seconds_since(start_), each = seconds / (epoch - first_);
     say("    %5d  %8s  %16s  %7s%s %7.0f  %6.0f  %.2f", epoch, shown(exact::exp(loss)).c_str(),
         shown(p.told).c_str(), shown(p.free).c_str(), is_best ? " *" : "  ", seconds,
