@@ -34,8 +34,10 @@ static Outcome train_all(const Settings& settings, Checks& checks) {
   std::optional<Outcome> first;
   Score worst{1, 1, 1, 1, 1};
   double right = 0, mass = 0;
-  say("Training: %d steps of %d dates, Adam(%g), told the right digit with probability %g",
-      settings.steps, settings.batch, settings.lr, settings.teacher_forcing);
+  Sizes sizes = sizes_for_dates(true, settings.embedding, settings.hidden);
+  say("Training of %lld parameters: %d steps of %d dates, Adam(%g), the right digit told with",
+      (long long)Seq2Seq(sizes).parameter_count(), settings.steps, settings.batch, settings.lr);
+  say("probability %g", settings.teacher_forcing);
   say("    of 2,000 unseen dates     right, %%   characters, %%     mass    peak");
   for (int i = 0; i < settings.seeds; ++i) {
     uint64_t seed = settings.seed + uint64_t(i);
