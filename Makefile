@@ -80,6 +80,9 @@ PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_
                  tests/test_pairs.cpp tests/test_build.cpp tests/test_safetensors.cpp \
                  tests/test_random.cpp tests/test_exact_math.cpp tests/test_simd.cpp \
                  tests/test_parallel.cpp,$(TESTS))
+# So do these, which have tensors but no business with their precision.
+ONCE_TESTS := $(PLAIN_TESTS) $(filter tests/test_writing.cpp tests/test_checkpoint.cpp \
+                tests/test_translation.cpp,$(TESTS))
 
 # ---- Objects: build/obj/autograd/gemm.f32.o, gemm.f64.o, pool.o; the tests' in build/obj/test
 typed_objects = $(if $(TOGETHER),$1/together.$2.o) $(ALONE:%.cpp=$1/%.$2.o)
@@ -88,7 +91,7 @@ LIBRARY := $(call objects,$(B)/obj)
 TEST_LIBRARY := $(call objects,$(B)/obj/test)
 SUPPORT_OBJECTS := $(if $(TOGETHER),$(B)/obj/support.o,$(SUPPORT:%.cpp=$(B)/obj/%.o))
 TESTS_F32 := $(TESTS:%.cpp=$(B)/obj/test/%.f32.o)
-TESTS_F64 := $(patsubst %.cpp,$(B)/obj/test/%.f64.o,$(filter-out $(PLAIN_TESTS),$(TESTS)))
+TESTS_F64 := $(patsubst %.cpp,$(B)/obj/test/%.f64.o,$(filter-out $(ONCE_TESTS),$(TESTS)))
 MAIN := $(B)/obj/test/tests/main.o
 
 all: $(B)/libheed.a $(PROGRAMS)
@@ -171,7 +174,7 @@ ifeq ($(wildcard tests/test_$(T).cpp),)
 $(error no tests/test_$(T).cpp; T may be: $(TESTS:tests/test_%.cpp=%))
 endif
 TEST_PROGRAMS := $(B)/tests-$(T)-float \
-  $(if $(filter tests/test_$(T).cpp,$(PLAIN_TESTS)),,$(B)/tests-$(T)-double)
+  $(if $(filter tests/test_$(T).cpp,$(ONCE_TESTS)),,$(B)/tests-$(T)-double)
 endif
 # What the tests that start other programs (lessons, compiler, make, nm) need to know.
 FOR_TESTS = HEED_BUILD='$(B)' HEED_SANITIZE='$(SANITIZE)' \

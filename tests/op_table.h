@@ -272,8 +272,9 @@ inline const OpRows& op_table() {
   static const OpRows table = [] {
     OpRows all;
     for (auto part : {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows,
-                      var_rows, max_rows, softmax_rows, masked_softmax_rows, additive_scores_rows, product_rows,
-                      loss_rows, normalize_rows, dropout_rows, recurrent_rows})
+                      var_rows, max_rows, softmax_rows, masked_softmax_rows,
+                      additive_scores_rows, product_rows, loss_rows, normalize_rows,
+                      dropout_rows, recurrent_rows})
       for (OpRow& row : part()) all.push_back(std::move(row));
     return all;
   }();
