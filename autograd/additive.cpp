@@ -1,6 +1,6 @@
 // The score of additive attention, as one operation: the sum inside the tanh is as large as all
-// keys, and a decoder makes it at every step. Here it lives in one row at a time; backward makes
-// it again.
+// keys, and a decoder makes it at every step. Here it lives in one row at a time; backward
+// makes it again.
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
@@ -26,8 +26,10 @@ void backward_of_one(int64_t T, int64_t A, const Scalar* g, const Scalar* q, con
     if (gt == 0) continue;  // padding has no part
     Scalar *tanh = row, *ds = row + A;
     simd::map(tanh, A, TANH_OF_SUM, q, k + t * A);
-    simd::map(ds, A, [gt](auto v, auto y) { return gt * v * (1 - y * y); }, v, tanh);
-    simd::map(d.v, A, [gt](auto sum, auto y) { return sum + gt * y; }, d.v, tanh);
+    simd::map(
+        ds, A, [gt](auto v, auto y) { return gt * v * (1 - y * y); }, v, tanh);
+    simd::map(
+        d.v, A, [gt](auto sum, auto y) { return sum + gt * y; }, d.v, tanh);
     simd::map(d.query, A, simd::PLUS, d.query, ds);
     if (d.keys) simd::map(d.keys + t * A, A, simd::PLUS, d.keys + t * A, ds);
   }
@@ -57,15 +59,17 @@ Tensor additive_scores(const Tensor& query, const Tensor& keys, const Tensor& v)
       "additive_scores", std::move(y), inputs(query, keys, v), saved(q, k, w),
       [B, T, A](const Tensor& g, GradOf dq, GradOf dk, GradOf dv, const Tensor& q,
                 const Tensor& k, const Tensor& w) {
-        Tensor d_query = zeros({B, A}), d_v = zeros({B, A}), d_keys = dk ? dk.whole() : Tensor();
+        Tensor d_query = zeros({B, A}), d_v = zeros({B, A}),
+               d_keys = dk ? dk.whole() : Tensor();
         Scalar *to_query = d_query.mutable_data(), *to_v = d_v.mutable_data(),
                *to_keys = dk ? d_keys.mutable_data() : nullptr;
         parallel_for(B, WORTH_A_THREAD / (T * A + 1) + 1, [&](int64_t begin, int64_t end) {
           PoolVector<Scalar> row(size_t(2 * A));
           for (int64_t b = begin; b < end; ++b)
-            backward_of_one(T, A, g.data() + b * T, q.data() + b * A, k.data() + b * T * A,
-                            w.data(), row.data(),
-                            {to_query + b * A, dk ? to_keys + b * T * A : nullptr, to_v + b * A});
+            backward_of_one(
+                T, A, g.data() + b * T, q.data() + b * A, k.data() + b * T * A, w.data(),
+                row.data(),
+                {to_query + b * A, dk ? to_keys + b * T * A : nullptr, to_v + b * A});
         });
         dq += std::move(d_query);
         if (dv) dv += sum(d_v, {0});

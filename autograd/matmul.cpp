@@ -6,6 +6,7 @@
 #include "autograd/loops.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
+#include "autograd/simd.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -54,6 +55,21 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return y;
 }
 
+// db_ij += a_i g_j where a has one row: in place, since a decoder reads the same b at each step.
+void add_outer_products(const Tensor& a, const Tensor& g, Tensor db) {
+  const int64_t k = db.size(-2), n = db.size(-1), batches = k * n == 0 ? 0 : db.numel() / (k * n);
+  Tensor rows = a.contiguous(), to = g.contiguous();
+  Scalar* sum = db.mutable_data();
+  parallel_for(batches, WORTH / (8 * k * n + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * k; i < end * k; ++i) {
+      const Scalar factor = rows.data()[i];
+      simd::map(
+          sum + i * n, n, [factor](auto s, auto g) { return s + factor * g; }, sum + i * n,
+          to.data() + i / k * n);
+    }
+  });
+}
+
 }  // namespace
 
 // da = g b^T, db = a^T g, summed over batches in which a or b repeats
@@ -75,11 +91,14 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     shape[a.dim() - 1] = b.shape()[1];
     return matmul(a.reshape({numel(shape.without(a.dim() - 1)), k}), b).view(shape);
   }
+  const bool one_row = a.size(-2) == 1 && batch_shape(a) == batch_shape(b);
   return record("matmul", product(a, b), inputs(a, b),
                 saved(b.requires_grad() ? a : nothing, a.requires_grad() ? b : nothing),
-                [](const Tensor& g, GradOf da, GradOf db, const Tensor& a, const Tensor& b) {
+                [one_row](const Tensor& g, GradOf da, GradOf db, const Tensor& a,
+                          const Tensor& b) {
                   if (da) da += product(g, b.transpose(-2, -1));
-                  if (db) db += product(a.transpose(-2, -1), g);
+                  if (db && one_row) add_outer_products(a, g, db.whole());
+                  else if (db) db += product(a.transpose(-2, -1), g);
                 });
 }
 

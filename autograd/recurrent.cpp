@@ -100,15 +100,20 @@ void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tenso
 // Gradients before the activations of one row at one step: of r, z, n in dg (3 H), and dh, the
 // gradient of the state after the step, becomes the direct part of that before it.
 void row_backward(const Steps& s, const Kept& k, int64_t row, Scalar* dh, Scalar* dg) {
+  const int64_t H = s.H;
   const Scalar *h = k.h.data() + row, *r = k.r.data() + row, *z = k.z.data() + row,
                *n = k.n.data() + row, *q = k.q.data() + row;
-  for (int64_t j = 0; j < s.H; ++j) {
-    Scalar dn = dh[j] * (1 - z[j]) * (1 - n[j] * n[j]);
-    dg[2 * s.H + j] = dn;
-    dg[s.H + j] = dh[j] * (h[j] - n[j]) * z[j] * (1 - z[j]);
-    if (s.reset_after) dg[j] = dn * q[j] * r[j] * (1 - r[j]);
-    dh[j] *= z[j];
-  }
+  Scalar *dr = dg, *dz = dg + H, *dn = dg + 2 * H;
+  simd::map(
+      dn, H, [](auto d, auto z, auto n) { return d * (1 - z) * (1 - n * n); }, dh, z, n);
+  simd::map(
+      dz, H, [](auto d, auto h, auto n, auto z) { return d * (h - n) * z * (1 - z); }, dh, h, n,
+      z);
+  if (s.reset_after)
+    simd::map(
+        dr, H, [](auto dn, auto q, auto r) { return dn * q * r * (1 - r); }, dn, q, r);
+  simd::map(
+      dh, H, [](auto d, auto z) { return d * z; }, dh, z);
 }
 
 // With the reset before the product, W_n sees r h: its gradient d, (B, H), parts there.
@@ -145,7 +150,8 @@ Gradients backward(const Steps& s, const Tensor& g, const Tensor& w, const Kept&
     for (int64_t b = 0; b < B; ++b) {
       if (!s.active(b, t)) continue;
       const Scalar* upstream = g.data() + (b * T + s.position(t)) * H;
-      for (int64_t j = 0; j < H; ++j) dh[b * H + j] += upstream[j];
+      simd::map(
+          dh + b * H, H, [](auto d, auto g) { return d + g; }, dh + b * H, upstream);
       row_backward(s, k, at + b * H, dh + b * H, dg + b * 3 * H);
     }
     if (!s.reset_after) {
@@ -156,10 +162,12 @@ Gradients backward(const Steps& s, const Tensor& g, const Tensor& w, const Kept&
       std::copy_n(dg + b * 3 * H, 3 * H, to_inputs + (b * T + s.position(t)) * 3 * H);
       if (!s.reset_after) continue;
       Scalar* dn = dg + b * 3 * H + 2 * H;  // r stands between n and its product
-      for (int64_t j = 0; j < H; ++j) dn[j] *= k.r.data()[at + b * H + j];
+      simd::map(
+          dn, H, [](auto d, auto r) { return d * r; }, dn, k.r.data() + at + b * H);
     }
     pass_on(dg, 0, s.reset_after ? 3 : 2);
-    for (int64_t i = 0; i < B * H; ++i) dh[i] += passed[i];
+    simd::map(
+        dh, B * H, [](auto d, auto p) { return d + p; }, dh, passed);
   }
   return d;
 }
