@@ -154,3 +154,29 @@ TEST_CASE("slices: a change in place is found whichever slice it goes through") 
   windows(cat({z, z.narrow(0, 0, 2) * z.narrow(0, 1, 2)}, 0)).backward();
   CHECK(grad(z) == Numbers{1 + 110 * 2, 11 + 110 * 1 + 100 * 3, 111 + 100 * 2});
 }
+
+// A decoder reads the same values, and scores the same keys, at each of its steps.
+TEST_CASE("slices: what is read step after step gets its gradient in place, and the same one") {
+  manual_seed(0);
+  const int64_t B = 3, T = 4, D = 5;
+  auto random_leaf = [](const Shape& shape) { return randn(shape).requires_grad_(); };
+  Tensor values = random_leaf({B, T, D}), keys = random_leaf({B, T, D}), v = randn({D});
+  Tensor by_step_values = zeros({B, T, D}), by_step_keys = zeros({B, T, D}), total = scalar(0);
+  for (int step = 0; step < 3; ++step) {
+    Tensor weights = randn({B, 1, T}), query = randn({B, D}), g = randn({B, 1, D}),
+           h = randn({B, T});
+    total = total + sum(matmul(weights, values) * g) + sum(additive_scores(query, keys, v) * h);
+    // by hand, each step by itself, and with plain products
+    by_step_values.add_(matmul(weights.transpose(1, 2), g));
+    Tensor s = tanh(query.unsqueeze(1) + keys.detach());
+    by_step_keys.add_(h.unsqueeze(2) * v * (1 - s * s));
+  }
+  total.backward();
+  const double tolerance = sizeof(Scalar) == 8 ? 1e-13 : 1e-5;
+  auto apart = [](const Tensor& a, const Tensor& b) {
+    Tensor d = a - b;
+    return double(max(d * d).item());
+  };
+  CHECK(apart(values.grad(), by_step_values) < tolerance * tolerance);
+  CHECK(apart(keys.grad(), by_step_keys) < tolerance * tolerance);
+}
