@@ -6,9 +6,9 @@ namespace lesson_05 {
 
 // [snippet: attention]
 // x: (B, T, D), T steps of D numbers -> context (B, D)
-//   scores   s_t = sum_j tanh(x_t W)_j        'bahdanau': what is in the step alone
-//            s_t = (x_t W) . q                'dot': against the query q, the last step
-//   weights  a_t = e^s_t / sum_u e^s_u        over the T steps
+//   scores   s_t = v . tanh(x_t W), v = 1, 1, ...   'bahdanau': what is in the step alone
+//            s_t = (x_t W) . q                      'dot': by the query q, the last step
+//   weights  a_t = e^s_t / sum_u e^s_u              over the T steps
 //   context  c = sum_t a_t x_t
 class KerasAttention : public Layer {
  public:
@@ -41,7 +41,7 @@ class KerasAttention : public Layer {
   // (B, T)
   virtual Tensor scores(const Tensor& x, const Tensor& mask) const {
     Tensor h = matmul(x, *att_weight);                           // (B, T, D)
-    if (kind_ == "bahdanau") return sum(tanh(h), {-1});
+    if (kind_ == "bahdanau") return matmul(tanh(h), ones({x.size(2)}));
     return matmul(h, query(x, mask).unsqueeze(2)).squeeze(2);
   }
   static Tensor query(const Tensor& x, const Tensor& mask);      // (B, D)

@@ -108,11 +108,11 @@ inline double Model::train_on_batch(const Tensor& x, const Tensor& y) {
 
 // What is left for training, as Keras rounds it.
 inline int64_t training_share(int64_t n, double validation_split) {
+  HEED_CHECK(validation_split >= 0 && validation_split < 1, "[fit] validation_split ",
+             validation_split, ": a number from 0 up, and below 1, wanted");
   int64_t trained = int64_t(double(n) * (1 - validation_split));
-  HEED_CHECK(validation_split >= 0 && validation_split < 1 && trained > 0 &&
-                 (trained < n || validation_split == 0),
-             "[fit] validation_split ", validation_split, " of ", n,
-             " examples leaves nothing on one side");
+  HEED_CHECK(trained > 0 && (trained < n || validation_split == 0), "[fit] validation_split ",
+             validation_split, " of ", n, " examples leaves nothing on one side");
   return trained;
 }
 
