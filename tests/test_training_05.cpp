@@ -1,7 +1,9 @@
 // Lesson 05 against Keras 3.15.1: ten steps of training with and without a mask, Adam's state,
-// ten epochs of fit, and every default that the lesson's front has.
-#include "lessons/05_keras_attention/keras.h"
-#include "tests/expect_error.h"
+// ten epochs of fit, and every default that the lesson's front has. Then the document's layer,
+// the tasks, and what theory says of them.
+#include "lessons/05_keras_attention/experiments.h"
+#include "lessons/05_keras_attention/formulas.h"
+#include <set>
 #include "tests/golden.h"
 #include <doctest/doctest.h>
 
@@ -125,7 +127,6 @@ TEST_CASE("lesson 05: the history of fit, what is held out, and evaluate are Ker
     History history = model.fit(
         x, y, {.epochs = 2, .validation_split = name == "fit" ? 0 : 0.2, .shuffle = false,
                .verbose = 0});
-    std::vector<std::string> keys = golden.names("dense/" + name + "/");
     CHECK(history.history.size() == (name == "fit" ? 2 : 4));
     for (auto& [key, values] : history.history)
       CHECK(far_from(values, golden.doubles("dense/" + name + "/" + key)) < LOSS_TOLERANCE);
@@ -256,4 +257,165 @@ TEST_CASE("lesson 05: held out is what Keras rounds it to") {
   CHECK(training_share(5, 0) == 5);
   for (double share : {1e-20, 0.999, 1.0, -0.1, std::nan("")})
     CHECK_THROWS_AS(training_share(5, share), Error);
+}
+
+// ---- The document's layer
+
+TEST_CASE("lesson 05: ten steps of the document's layer are Keras's, broadcast and all") {
+  Flags data(false);
+  Model model(Input({10, 10}), DocumentAttention(true));
+  model.compile({.optimizer = KerasAdam{.learning_rate = 0.01}, .loss = broadcasting_mse});
+  {
+    NoGrad guard;
+    model.layer<DocumentAttention>().att_weight->copy_(data.golden["weight"]);
+  }
+  std::vector<double> losses;
+  for (size_t b = 0; b < 10; ++b)
+    losses.push_back(model.train_on_batch(index_select(data.x, data.batch(b)),
+                                          index_select(data.y, data.batch(b))));
+  CHECK(far_from(losses, data.golden.doubles("document/losses")) < LOSS_TOLERANCE);
+}
+
+TEST_CASE("lesson 05: the formulas hold for means of so many numbers") {
+  UniformData data(7);
+  CHECK(data.x.shape() == Shape{1000, 10, 10});
+  CHECK(data.y.shape() == Shape{1000, 10});
+  CHECK(data.fresh.shape() == Shape{20000, 10, 10});
+  CHECK(mean_square(mean(data.fresh, {1, 2}) - 0.5) ==
+        doctest::Approx(ANSWERS[0].expected).epsilon(0.03));
+  CHECK(mean_square(mean(data.fresh, {1}) - 0.5) ==
+        doctest::Approx(ANSWERS[1].expected).epsilon(0.02));
+  CHECK(loss_of_a_half(data) == doctest::Approx(1. / 12).epsilon(0.03));
+  FiveWays ways(7, 1);
+  CHECK(ways.outcomes[3].squares == 0.1);
+  CHECK(ways.outcomes[0].squares < 0.011);
+  CHECK(ways.near(0.01, 0.01));
+  CHECK(!ways.near(1e-9, 0.01));
+  CHECK(!ways.near(0.01, 1e-9));
+}
+
+// ---- The tasks
+
+namespace {
+
+void check_answers(const Examples& data, int64_t D) {
+  int64_t n = data.x.size(0);
+  REQUIRE(data.x.shape() == Shape{n, 10, D});
+  REQUIRE(data.y.shape() == Shape{n, D});
+  for (int64_t i = 0; i < n; ++i)
+    CHECK(same(data.x.select(0, i).select(0, data.where[size_t(i)]).contiguous(),
+               data.y.select(0, i).contiguous()));
+}
+
+}  // namespace
+
+TEST_CASE("lesson 05: flag marks one step, anywhere, and asks for it") {
+  for (bool centred : {false, true})
+    for (bool constant : {false, true}) {
+      Generator random(3);
+      Examples data = FlagTask{centred, constant}(random, 300);
+      check_answers(data, 10);
+      std::vector<int> counts(10);
+      for (int where : data.where) ++counts[size_t(where)];
+      CHECK(*std::min_element(counts.begin(), counts.end()) > 10);
+      CHECK(double(sum(data.x.narrow(2, 9, 1)).item()) == 300);
+      CHECK(double(sum(data.y.narrow(1, 9, 1)).item()) == 300);
+      Tensor numbers = data.x.narrow(2, 0, 8);
+      CHECK(double(max(numbers).item()) > 0.99);
+      double least = -double(max(-numbers).item());
+      CHECK((centred ? least < -0.99 : least >= 0));
+      CHECK(same(data.x.narrow(2, 8, 1).contiguous(), ones({300, 10, 1})) == constant);
+    }
+}
+
+TEST_CASE("lesson 05: middle asks for step 4, which may know its place") {
+  Generator random(3);
+  Examples plain = MiddleTask()(random, 20), one_hot = MiddleTask{MiddleTask::one_hot}(random, 20),
+           ramp = MiddleTask{MiddleTask::ramp}(random, 20);
+  check_answers(plain, 10), check_answers(one_hot, 20), check_answers(ramp, 11);
+  CHECK(plain.where == std::vector<int>(20, 4));
+  for (int64_t t = 0; t < 10; ++t) {
+    CHECK(same(one_hot.x.select(1, t).narrow(1, 10, 10).contiguous(),
+               eye(10).narrow(0, t, 1).expand({20, 10}).contiguous()));
+    CHECK(ramp.x.at({7, t, 10}) == Scalar(t) / 9);
+  }
+}
+
+TEST_CASE("lesson 05: ask repeats one of nine keys in its last step") {
+  for (bool marked : {true, false}) {
+    Generator random(3);
+    Examples data = AskTask{marked}(random, 200);
+    check_answers(data, 16);
+    for (int64_t i = 0; i < 200; ++i) {
+      std::set<int> keys;
+      int question = argmax(data.x.select(0, i).narrow(0, 9, 1).narrow(1, 0, 9), 1)[0];
+      for (int64_t t = 0; t < 9; ++t) {
+        int key = argmax(data.x.select(0, i).narrow(0, t, 1).narrow(1, 0, 9), 1)[0];
+        keys.insert(key);
+        CHECK((key == question) == (t == data.where[size_t(i)]));
+        CHECK(data.x.at({i, t, 9}) == 0);
+      }
+      CHECK(keys.size() == 9);
+      CHECK(data.x.at({i, 9, 9}) == marked);
+    }
+    CHECK(double(sum(data.x.narrow(2, 0, 9)).item()) == 2000);
+  }
+}
+
+// Weights that are put together by hand have the loss that the formula gives.
+TEST_CASE("lesson 05: what theory says of equal weights, and of a layer that hears no query") {
+  Generator random(3);
+  Examples middle = MiddleTask()(random, 20000);
+  CHECK(double(mse_loss(mean(middle.x, {1}), middle.y).item()) ==
+        doctest::Approx(loss_of_a_plain_mean()).epsilon(0.01));
+  Examples ask = AskTask()(random, 20000);
+  for (double w : {0., 0.1, 16. / 44, 0.6}) {
+    Tensor weights = full({10}, (1 - w) / 9);
+    weights.set({9}, Scalar(w));
+    CHECK(double(mse_loss(matmul(weights, ask.x), ask.y).item()) ==
+          doctest::Approx(loss_without_a_query(w)).epsilon(0.01));
+    CHECK(loss_without_a_query(w) >= loss_without_a_query(BEST_ON_QUESTION));
+  }
+  CHECK(loss_without_a_query(BEST_ON_QUESTION) == doctest::Approx(0.0631).epsilon(0.001));
+}
+
+TEST_CASE("lesson 05: the score counts what it says") {
+  Generator random(3);
+  Examples data = AskTask()(random, 100);
+  Model model(Input({10, 16}), KerasAttention("dot"));
+  model.compile({.optimizer = "adam", .loss = "mse"});
+  {
+    NoGrad guard;
+    model.layer<KerasAttention>().att_weight->zero_();
+  }
+  Score equal = score(model, data);  // of equal weights the first is the largest
+  CHECK(equal.mass == doctest::Approx(0.1));
+  CHECK(equal.top == std::count(data.where.begin(), data.where.end(), 0) / 100.);
+  CHECK(equal.loss == doctest::Approx(double(mse_loss(mean(data.x, {1}), data.y).item())));
+  {
+    NoGrad guard;  // keys look for their like, and the question not for itself
+    Tensor weight = 30 * eye(16);
+    weight.set({9, 9}, -60);
+    model.layer<KerasAttention>().att_weight->copy_(weight * (1 - (arange(16) > 9)));
+  }
+  Score sharp = score(model, data);
+  CHECK(sharp.mass > 0.999);
+  CHECK(sharp.top == 1);
+  CHECK(sharp.loss < 1e-6);
+}
+
+TEST_CASE("lesson 05: a query in Bahdanau's score makes it depend on the last step") {
+  manual_seed(0);
+  BahdanauWithQuery with;
+  KerasAttention without("bahdanau");
+  with.build_once({4, 3}), without.build_once({4, 3});
+  Tensor x = randn({2, 4, 3}), y = x.clone();
+  y.narrow(1, 3, 1).fill_(5);
+  NoGrad guard;
+  auto first_two = [](const Tensor& weights) {  // how they share what they have
+    return weights.narrow(1, 0, 2) / sum(weights.narrow(1, 0, 2), {1}, true);
+  };
+  with.att_weight->mul_(20), without.att_weight->mul_(20);
+  CHECK(difference(first_two(without.attention(x)), first_two(without.attention(y))) < 1e-5);
+  CHECK(difference(first_two(with.attention(x)), first_two(with.attention(y))) > 0.01);
 }

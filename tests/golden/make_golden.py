@@ -1331,6 +1331,26 @@ def keras_attention(keras, kind):
     return layer
 
 
+def document_05(keras):
+    """The document's layer, its functions that are gone replaced by their like."""
+    ops = keras.ops
+
+    class Attention(keras.layers.Layer):
+        def build(self, shape):
+            self.weight = self.add_weight(name="att_weight", shape=(shape[-1], shape[-1]),
+                                          initializer="random_normal")
+
+        def call(self, x):
+            flat = lambda t: ops.reshape(t, (-1, 100))
+            weights = ops.softmax(ops.exp(flat(ops.tensordot(x, self.weight, axes=1))))
+            return ops.sum(flat(x) * weights, axis=1, keepdims=True)
+
+        def compute_output_shape(self, shape):
+            return shape[0], shape[-1]
+
+    return Attention()
+
+
 def flag_sequences():
     """320 sequences of 10 steps of 10 numbers, of which the last marks one step; which one; ten
     batches of 32."""
@@ -1387,8 +1407,9 @@ def lesson05_file():
     """x, marked, order, weight: sequences with one marked step, the batches, the first weights.
     KIND/...: losses of ten steps, weight, Adam's momentum and velocity after them, attention
     of the first 8 sequences then, losses of ten epochs; masked/KIND: the same with the steps
-    from lengths[i] on set to 0, behind a Masking layer. dense/...: histories of a Dense layer
-    under SGD. All by Keras on JAX, in float."""
+    from lengths[i] on set to 0, behind a Masking layer. document/losses: of ten steps of the
+    document's layer, (32, 1) against (32, 10). dense/...: histories of a Dense layer under SGD.
+    All by Keras on JAX, in float."""
     os.environ["KERAS_BACKEND"], os.environ["JAX_PLATFORMS"] = "jax", "cpu"
     import jax
     import keras
@@ -1405,6 +1426,10 @@ def lesson05_file():
         for prefix, data in (("", x), ("masked/", padded)):
             run = keras_run(keras, kind, data, y, order, weight, prefix != "")
             arrays.update({f"{prefix}{kind}/{name}": a for name, a in run.items()})
+    model = keras.Sequential([keras.Input((10, 10)), document_05(keras)])
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mean_squared_error")
+    model.set_weights([weight])
+    arrays["document/losses"] = [model.train_on_batch(x[b], y[b]) for b in order]
     arrays.update({f"dense/{name}": a for name, a in keras_dense(keras).items()})
     arrays = {name: numpy.asarray(a) for name, a in arrays.items()}
     arrays = {name: a if a.dtype == "i8" else a.astype("f4") for name, a in arrays.items()}
