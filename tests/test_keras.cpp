@@ -1,5 +1,5 @@
-// Lesson 05's front: masks and gradients of its layers, what it prints beside what Keras prints,
-// callbacks, files, and mistakes.
+// Lesson 05's front: masks and gradients of its layers, what it prints beside what Keras
+// prints, callbacks, files, and mistakes.
 #include <filesystem>
 #include <fstream>
 #include "lessons/05_keras_attention/keras.h"
@@ -78,7 +78,8 @@ TEST_CASE("keras: the weights are softmax over the steps of one score a step") {
               doctest::Approx(power[size_t(t)] / sum_of).epsilon(1e-5));
       for (int64_t j = 0; j < 4; ++j) {
         double c = 0;
-        for (int64_t t = 0; t < 5; ++t) c += power[size_t(t)] / sum_of * double(x.at({b, t, j}));
+        for (int64_t t = 0; t < 5; ++t)
+          c += power[size_t(t)] / sum_of * double(x.at({b, t, j}));
         CHECK(double(context.at({b, j})) == doctest::Approx(c).epsilon(1e-4));
       }
     }
@@ -100,7 +101,8 @@ TEST_CASE("keras: no bit of the context depends on padding, on its length, or on
   }
 }
 
-TEST_CASE("keras: a row that may see nothing gives 0, also as gradient; others keep their bits") {
+TEST_CASE(
+    "keras: a row that may see nothing gives 0, also as gradient; others keep their bits") {
   manual_seed(0);
   for (std::string kind : {"bahdanau", "dot"}) {
     KerasAttention layer = sharp_attention(kind, 4);
@@ -194,9 +196,8 @@ TEST_CASE("keras: losses and metrics") {
   }
   // A function of one's own may have shapes of its own.
   Model model(Input({2}), Dense(1));
-  model.compile({.optimizer = "sgd", .loss = [](const Tensor& y, const Tensor& p) {
-                   return mean(pow(y - p, 2));
-                 }});
+  model.compile({.optimizer = "sgd",
+                 .loss = [](const Tensor& y, const Tensor& p) { return mean(pow(y - p, 2)); }});
   History history = model.fit(rand({8, 2}), rand({8, 3}), {.epochs = 3, .verbose = 0});
   CHECK(history["loss"].size() == 3);
   CHECK(history["loss"][2] < history["loss"][0]);
@@ -214,8 +215,9 @@ TEST_CASE("keras: callbacks get each epoch's numbers, in turn, and can end the t
     end.stop = end.epoch == 1;
   };
   auto second = [&](EpochEnd& end) { calls.push_back("second " + std::to_string(end.epoch)); };
-  History history = model.fit(x, y, {.epochs = 5, .validation_split = 0.25, .verbose = 0,
-                                     .callbacks = {first, second}});
+  History history = model.fit(
+      x, y,
+      {.epochs = 5, .validation_split = 0.25, .verbose = 0, .callbacks = {first, second}});
   CHECK(calls == std::vector<std::string>{"first 0", "second 0", "first 1", "second 1"});
   CHECK(history["loss"].size() == 2);
   CHECK(history["val_loss"].size() == 2);
@@ -321,10 +323,10 @@ TEST_CASE("keras: a saved model goes on as if it had never stopped; names are Ke
   std::vector<std::string> names;
   for (auto& [name, tensor] : load_safetensors(path).tensors) names.push_back(name);
   std::sort(names.begin(), names.end());
-  CHECK(names == std::vector<std::string>{
-                     "adam/iteration", "adam/keras_attention_att_weight_momentum",
-                     "adam/keras_attention_att_weight_velocity", "adam/learning_rate",
-                     "keras_attention/att_weight"});
+  CHECK(names == std::vector<std::string>{"adam/iteration",
+                                          "adam/keras_attention_att_weight_momentum",
+                                          "adam/keras_attention_att_weight_velocity",
+                                          "adam/learning_rate", "keras_attention/att_weight"});
 
   // One that is not compiled takes the weights; a file without a state leaves the optimizer.
   Model plain(Input({5, 3}), KerasAttention("dot"));

@@ -60,8 +60,8 @@ Model dense_model() {
   Model model(Input({2}), Dense(1));
   NoGrad guard;
   model.layer<Dense>().kernel->zero_();
-  model.compile({.optimizer = KerasSGD{.learning_rate = 0.1}, .loss = "mse",
-                 .metrics = {"mae"}});
+  model.compile(
+      {.optimizer = KerasSGD{.learning_rate = 0.1}, .loss = "mse", .metrics = {"mae"}});
   return model;
 }
 
@@ -124,9 +124,11 @@ TEST_CASE("lesson 05: the history of fit, what is held out, and evaluate are Ker
   for (std::string name : {"fit", "split"}) {
     CAPTURE(name);
     Model model = dense_model();
-    History history = model.fit(
-        x, y, {.epochs = 2, .validation_split = name == "fit" ? 0 : 0.2, .shuffle = false,
-               .verbose = 0});
+    History history = model.fit(x, y,
+                                {.epochs = 2,
+                                 .validation_split = name == "fit" ? 0 : 0.2,
+                                 .shuffle = false,
+                                 .verbose = 0});
     CHECK(history.history.size() == (name == "fit" ? 2 : 4));
     for (auto& [key, values] : history.history)
       CHECK(far_from(values, golden.doubles("dense/" + name + "/" + key)) < LOSS_TOLERANCE);
@@ -330,7 +332,8 @@ TEST_CASE("lesson 05: flag marks one step, anywhere, and asks for it") {
 
 TEST_CASE("lesson 05: middle asks for step 4, which may know its place") {
   Generator random(3);
-  Examples plain = MiddleTask()(random, 20), one_hot = MiddleTask{MiddleTask::one_hot}(random, 20),
+  Examples plain = MiddleTask()(random, 20),
+           one_hot = MiddleTask{MiddleTask::one_hot}(random, 20),
            ramp = MiddleTask{MiddleTask::ramp}(random, 20);
   check_answers(plain, 10), check_answers(one_hot, 20), check_answers(ramp, 11);
   CHECK(plain.where == std::vector<int>(20, 4));

@@ -40,16 +40,16 @@ class KerasAttention : public Layer {
  protected:
   // (B, T)
   virtual Tensor scores(const Tensor& x, const Tensor& mask) const {
-    Tensor h = matmul(x, *att_weight);                           // (B, T, D)
+    Tensor h = matmul(x, *att_weight);  // (B, T, D)
     if (kind_ == "bahdanau") return matmul(tanh(h), ones({x.size(2)}));
     return matmul(h, query(x, mask).unsqueeze(2)).squeeze(2);
   }
-  static Tensor query(const Tensor& x, const Tensor& mask);      // (B, D)
+  static Tensor query(const Tensor& x, const Tensor& mask);  // (B, D)
 
  private:
   Attention attend(const Tensor& x, const Tensor& mask) const {
     check_input(x, mask);
-    Tensor s = scores(x, mask);                                  // (B, T)
+    Tensor s = scores(x, mask);  // (B, T)
     Tensor weights = mask.defined() ? masked_softmax(s, mask) : softmax(s, -1);
     return {matmul(weights.unsqueeze(1), x).squeeze(1), weights};
   }

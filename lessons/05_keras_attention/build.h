@@ -30,7 +30,6 @@ inline void Model::name(Layer& layer) const {
   HEED_CHECK(!taken(layer.name), "[model] two layers are called '", layer.name, "'");
 }
 
-// [snippet: build]
 // Each layer is built for what the one before gives.
 inline void Model::build_all() {
   HEED_CHECK(!layers_.empty(), "[model] no layers");
@@ -43,6 +42,7 @@ inline void Model::build_all() {
   try_out();
 }
 
+// [snippet: try_out]
 // Two examples go through: does every layer give what compute_output_shape() says? Keras
 // believes it without looking.
 inline void Model::try_out() {
@@ -58,11 +58,11 @@ inline void Model::try_out() {
   HEED_CHECK(!at.mask.defined(), "[model] the mask comes out at the end: no layer has taken it",
              "\n  compute_mask() of the layer that takes it returns an undefined Tensor");
 }
+// [end]
 
 inline Model::Arriving Model::through(Layer& layer, const Arriving& at) {
   return {layer(at.x, at.mask), layer.compute_mask(at.x, at.mask)};
 }
-// [end]
 
 // What comes out of the first `layers` layers.
 inline Model::Arriving Model::run(const Tensor& x, size_t layers) {
@@ -71,10 +71,10 @@ inline Model::Arriving Model::run(const Tensor& x, size_t layers) {
   return at;
 }
 
-// Counts and sizes as Keras has them; Adam's numbers are its state, its step count and its rate.
+// Counts and sizes as Keras has them; Adam's numbers are its state, its step count and its
+// rate.
 inline std::string Model::summary() const {
-  std::vector<SummaryTable::Row> rows = {
-      {"input_layer (InputLayer)", with_batch(input_), "0"}};
+  std::vector<SummaryTable::Row> rows = {{"input_layer (InputLayer)", with_batch(input_), "0"}};
   for (size_t i = 0; i < layers_.size(); ++i) {
     const Layer& layer = *layers_[i];
     rows.push_back({layer.name + " (" + layer.type() + ")", with_batch(shapes_[i]),
@@ -88,8 +88,8 @@ inline std::string Model::summary() const {
     optimizer = " Optimizer params: " + count_and_size(state, state * size) + "\n";
   }
   std::string counted = count_and_size(weights, weights * size);
-  return "Model: \"functional\"\n" + SummaryTable::of(rows) + " Total params: " +
-         count_and_size(weights + state, (weights + state) * size) +
+  return "Model: \"functional\"\n" + SummaryTable::of(rows) +
+         " Total params: " + count_and_size(weights + state, (weights + state) * size) +
          "\n Trainable params: " + counted +
          "\n Non-trainable params: " + count_and_size(0, 0) + "\n" + optimizer;
 }

@@ -121,9 +121,9 @@ inline void show_mask(Checks& checks) {
     say("    %s, mask 0 0 0 0 0:%s", kind.c_str(),
         numbers(weights.select(0, 1).contiguous()).c_str());
     Tensor alone = e.layer(e.x.narrow(0, 0, 1).narrow(1, 0, 3).contiguous());
-    checks.check(same_bits(context, e.layer(changed, mask)) &&
-                     same_bits(alone, context.narrow(0, 0, 1)),
-                 "%s: padding set to 777, or left out, changes no bit", kind.c_str());
+    checks.check(
+        same_bits(context, e.layer(changed, mask)) && same_bits(alone, context.narrow(0, 0, 1)),
+        "%s: padding set to 777, or left out, changes no bit", kind.c_str());
   }
 }
 
@@ -170,8 +170,8 @@ struct UniformData {
   Tensor x, y, fresh;
   explicit UniformData(uint64_t seed) {
     Generator random(100 + seed);
-    for (auto [tensor, shape] : {std::pair(&x, Shape{1000, 10, 10}), {&y, {1000, 10}},
-                                 {&fresh, {20000, 10, 10}}}) {
+    for (auto [tensor, shape] :
+         {std::pair(&x, Shape{1000, 10, 10}), {&y, {1000, 10}}, {&fresh, {20000, 10, 10}}}) {
       *tensor = empty(shape);
       random.uniform(tensor->mutable_data(), tensor->numel());
     }

@@ -47,8 +47,9 @@ inline Tensor broadcasting_mse(const Tensor& y_true, const Tensor& y_pred) {
 inline void as_written(Checks& checks) {
   UniformData data(0);
   manual_seed(0);
-  say("    the model: %s",
-      message_of([] { Model model(Input({10, 10}), DocumentAttention(false)); }).c_str());
+  say("    the model: %s", message_of([] {
+                             Model model(Input({10, 10}), DocumentAttention(false));
+                           }).c_str());
   Model model(Input({10, 10}), DocumentAttention(true));
   model.compile({.optimizer = "adam", .loss = "mean_squared_error"});
   say("    the loss:  %s",
@@ -56,8 +57,7 @@ inline void as_written(Checks& checks) {
   NoGrad guard;
   Tensor p = model(data.x), weights = model.layer<DocumentAttention>().weights(data.x);
   say("    1000 sequences: output %s, softmax over rows of %s, which sum to %.4f",
-      shape_of(p).c_str(), shape_of(weights).c_str(),
-      double(max(sum(weights, {1})).item()));
+      shape_of(p).c_str(), shape_of(weights).c_str(), double(max(sum(weights, {1})).item()));
   say("    broadcast, the loss is %.5f, as if nothing were wrong",
       double(broadcasting_mse(data.y, p).item()));
   checks.check(weights.size(1) == 100 && p.size(1) == 1,
@@ -66,7 +66,6 @@ inline void as_written(Checks& checks) {
                "a loss of (1000, 10) against (1000, 1) is refused");
 }
 
-// [snippet: dot_as_written]
 // Its 'dot' multiplies (B, T, D) by (B, T D).
 inline void dot_as_written(Checks& checks) {
   manual_seed(0);
@@ -75,9 +74,7 @@ inline void dot_as_written(Checks& checks) {
   say("    'dot': %s", message.c_str());
   checks.check(message != "(no error)", "the document's 'dot' cannot be computed");
 }
-// [end]
 
-// [snippet: exp_twice]
 // Softmax takes e to the power of what it gets. Given e^s, the weights go with e^(e^s): what is
 // below 0 hardly matters, and what is above 0 takes all.
 inline void exp_twice(Checks& checks) {
@@ -87,6 +84,35 @@ inline void exp_twice(Checks& checks) {
   say("    softmax(exp(s)) %s", numbers(twice).c_str());
   checks.check(twice.at({4}) > 0.9999 && right.at({4}) < 0.85,
                "with exp twice a score of 3 takes all from a score of 1");
+}
+
+// [snippet: handed_on_mask]
+// It supports masks, and says nothing of the mask that it hands on. So Keras hands on its own,
+// (B, T), to the loss, whose numbers are (B): one a sequence. With B = T they broadcast, and
+// sequence i is weighed by whether step i is padding.
+struct HandsOnItsMask : KerasAttention {
+  Tensor compute_mask(const Tensor&, const Tensor& mask) const override { return mask; }
+};
+inline void handed_on_mask(Checks& checks) {
+  manual_seed(0);
+  Tensor x = rand({10, 10, 10}), y = rand({10, 10});
+  x.narrow(1, 7, 3).fill_(0);
+  std::string message = message_of([] {
+    Model model(Input({10, 10}), Masking(), HandsOnItsMask());
+  });
+  say("    its mask: %s", message.c_str());
+  Model model(Input({10, 10}), Masking(), KerasAttention());
+  NoGrad guard;
+  Tensor losses = mean(pow(model(x) - y, 2), {1});  // of each sequence
+  Tensor mask = Masking().compute_mask(x, {});
+  double all = double(mean(losses).item()), seven = double(mean(losses.narrow(0, 0, 7)).item()),
+         weighed = double((sum(losses * mask) / sum(mask)).item());
+  say("    10 sequences, padding from step 7 on: loss %.4f; weighed by the mask %.4f, which is",
+      all, weighed);
+  say("    that of the first seven sequences, %.4f", seven);
+  checks.check(message != "(no error)" && std::abs(weighed - seven) < 1e-6 &&
+                   std::abs(all - seven) > 1e-3,
+               "a mask of steps that reaches the loss leaves out whole sequences");
 }
 // [end]
 
@@ -144,7 +170,6 @@ inline void additive(Checks& checks) {
 }
 // [end]
 
-// [snippet: after_dropout]
 // Attention of Keras hands back its weights after dropout, though its text says after softmax.
 inline void after_dropout(Checks& checks) {
   manual_seed(0);
@@ -154,7 +179,6 @@ inline void after_dropout(Checks& checks) {
   checks.check(largest(sum(weights, {1}) - 1) < 1e-6 && largest(sum(dropped, {1}) - 1) > 0.05,
                "after dropout the rows do not sum to 1");
 }
-// [end]
 
 // [snippet: dense_over_time]
 // A well-known first version: the sequence turned on its side, Dense(T, softmax) over its

@@ -13,18 +13,17 @@ struct Bounds {
 struct Experiment {
   const char *task, *kind;
   std::function<Examples(Generator&, int)> draw;
-  Bounds loss, mass;    // that every seed keeps
-  int times = 1;        // as many epochs as the others
+  Bounds loss, mass;  // that every seed keeps
+  int times = 1;      // as many epochs as the others
   bool is_long = false;
 };
 
-// [snippet: experiments]
 inline std::vector<Experiment> experiments() {
   const FlagTask flag, centred{.centred = true}, constant{.centred = true, .constant = true};
   const MiddleTask middle, one_hot{MiddleTask::one_hot}, ramp{MiddleTask::ramp};
   const AskTask ask, unmarked{.marked = false};
   return {{"flag", "bahdanau", flag, {0, 0.00005}, {0.98, 1}},
-          {"flag", "dot", flag, {0, 0.0003}, {0.98, 1}},
+          {"flag", "dot", flag, {0, 0.0004}, {0.98, 1}},
           {"flag, centred", "bahdanau", centred, {0, 0.00015}, {0.98, 1}},
           {"flag, centred", "dot", centred, {0.2, 0.28}, {0.3, 0.5}},
           {"flag, centred, constant", "dot", constant, {0, 0.002}, {0.93, 1}},
@@ -41,7 +40,6 @@ inline std::vector<Experiment> experiments() {
           {"ask, unmarked", "dot", unmarked, {0.001, 0.004}, {0.75, 0.85}},
           {"ask, unmarked", "dot", unmarked, {0, 0.001}, {0.9, 1}, 4, true}};
 }
-// [end]
 
 // The examples of a seed: 4000 to train on, and 1000 fresh ones.
 struct Data {

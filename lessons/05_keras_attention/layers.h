@@ -102,8 +102,8 @@ class Dense : public Layer {
     return input.without(input.rank() - 1).with(input.rank() - 1, units_);
   }
   Tensor call(const Tensor& x, const Tensor&) override {
-    HEED_CHECK(x.shape().back() == kernel->size(0), "[Dense] x ", x.shape(),
-               ": built for ", kernel->size(0), " numbers at the end");
+    HEED_CHECK(x.shape().back() == kernel->size(0), "[Dense] x ", x.shape(), ": built for ",
+               kernel->size(0), " numbers at the end");
     Tensor y = matmul(x, *kernel) + *bias;
     if (activation_ == "linear") return y;
     return activation_ == "tanh" ? tanh(y) : softmax(y, -1);

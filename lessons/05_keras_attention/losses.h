@@ -9,7 +9,6 @@ using namespace heed;
 // Keras's order: first what is true, then what was predicted. One number.
 using LossFunction = std::function<Tensor(const Tensor& y_true, const Tensor& y_pred)>;
 
-// [snippet: losses]
 inline void check_same_shape(const char* name, const Tensor& y_true, const Tensor& y_pred) {
   HEED_CHECK(y_true.shape() == y_pred.shape(), "[", name, "] y ", y_true.shape(),
              " and prediction ", y_pred.shape(), " differ\n  Keras would broadcast without a ",
@@ -27,7 +26,6 @@ inline Tensor mean_absolute_error(const Tensor& y_true, const Tensor& y_pred) {
   Tensor error = y_pred - y_true;
   return mean(relu(error) + relu(-error));
 }
-// [end]
 
 // A loss or a metric: .loss = "mse", .metrics = {"mae"}, .loss = a function
 struct Loss {
@@ -43,8 +41,8 @@ struct Loss {
                "'; known: mean_squared_error (mse), mean_absolute_error (mae)");
   }
   template <class F>
-    requires std::is_invocable_r_v<Tensor, F, const Tensor&, const Tensor&>
-  Loss(F f) : name("function"), function(std::move(f)), same_shapes(false) {}
+  requires std::is_invocable_r_v<Tensor, F, const Tensor&, const Tensor&> Loss(F f)
+      : name("function"), function(std::move(f)), same_shapes(false) {}
 };
 
 }  // namespace lesson_05

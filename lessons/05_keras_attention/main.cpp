@@ -120,8 +120,7 @@ static Row run(const Settings& settings, const Experiment& experiment) {
   for (int i = 0; i < settings.seeds; ++i) {
     uint64_t seed = settings.seed + uint64_t(i);
     Data data(experiment, seed);
-    Trained result =
-        trained(experiment, data, seed, settings.epochs, settings.lr, i == 0);
+    Trained result = trained(experiment, data, seed, settings.epochs, settings.lr, i == 0);
     row.scores.push_back(result.score);
     if (i == 0) row.first = std::move(result);
   }
@@ -130,10 +129,9 @@ static Row run(const Settings& settings, const Experiment& experiment) {
 
 static std::vector<Row> run_tasks(const Settings& settings, Checks& checks) {
   std::vector<Experiment> all = experiments();
-  if (!settings.long_runs)
-    std::erase_if(all, [](const Experiment& e) { return e.is_long; });
-  say("Tasks: 4000 sequences, Adam(%g), batches of 32; fresh sequences, %d seed%s",
-      settings.lr, settings.seeds, settings.seeds == 1 ? "" : "s");
+  if (!settings.long_runs) std::erase_if(all, [](const Experiment& e) { return e.is_long; });
+  say("Tasks: 4000 sequences, Adam(%g), batches of 32; fresh sequences, %d seed%s", settings.lr,
+      settings.seeds, settings.seeds == 1 ? "" : "s");
   say("    %-24s %-10s %6s  %-19s %-17s %s", "task", "kind", "epochs", "loss (worst)",
       "mass (least)", "top, % (least)");
   std::vector<Row> rows;
@@ -201,22 +199,33 @@ static void show_coin(std::vector<Row>& rows, const Settings& settings, Checks& 
     mass[up] += double(weights.at({i, data.fresh.where[size_t(i)]}));
     ++count[up];
   }
-  say("    flag, centred, dot: the query raises the flag in %.0f %% of the sequences; mass there"
-      " %.3f, elsewhere %.3f", 100 * count[1] / (count[0] + count[1]), mass[1] / count[1],
-      mass[0] / count[0]);
+  say("    flag, centred, dot: the query raises the flag in %.0f %% of the sequences; mass "
+      "there"
+      " %.3f, elsewhere %.3f",
+      100 * count[1] / (count[0] + count[1]), mass[1] / count[1], mass[0] / count[0]);
   if (settings.claims)
     checks.check(mass[1] / count[1] > 0.6 && mass[0] / count[0] < 0.1 && count[0] > 300,
                  "flag, centred, dot: a coin decides, since the query has either sign");
 }
 
-// What ask by dot has learned: keys look for themselves.
-static void show_weight(std::vector<Row>& rows, const Settings& settings, Checks& checks) {
-  Tensor W = find(rows, "ask", "dot").first->model.layer<KerasAttention>().att_weight->detach();
+static Tensor weight_of(std::vector<Row>& rows, const char* task, const char* kind) {
+  Model& model = find(rows, task, kind).first->model;
+  return model.layer<KerasAttention>().att_weight->detach();
+}
+static double mean_size(const Tensor& x) { return double(mean(sqrt(pow(x, 2))).item()); }
+
+// What was learned: by flag's bahdanau, the flag; by ask's dot, that keys look for their like.
+static void show_weights(std::vector<Row>& rows, const Settings& settings, Checks& checks) {
+  Tensor W = weight_of(rows, "flag", "bahdanau");
+  say("    flag, bahdanau: mean |W| in the row of the flag %.2f, in the other rows %.2f",
+      mean_size(W.narrow(0, 9, 1)), mean_size(W.narrow(0, 0, 9)));
+  W = weight_of(rows, "ask", "dot");
   double diagonal = 0, others = 0;
   for (int64_t i = 0; i < 9; ++i)
     for (int64_t j = 0; j < 9; ++j)
       (i == j ? diagonal : others) += double(W.at({i, j})) / (i == j ? 9 : 72);
-  say("    ask, dot: W of a key with itself %.2f, with others %.2f, of the mark with itself %.2f",
+  say("    ask, dot: W of a key with itself %.2f, with others %.2f, of the mark with itself "
+      "%.2f",
       diagonal, others, double(W.at({9, 9})));
   if (settings.claims)
     checks.check(diagonal > 2 && others < -2 && W.at({9, 9}) < -0.5,
@@ -256,8 +265,12 @@ static HeatMap map_of(Row& row, uint64_t seed) {
 
 static void draw(std::vector<Row>& rows, const std::vector<Series>& curves,
                  const Settings& settings) {
-  write_svg({"Five ways to answer what cannot be known", "epoch", "mean squared error", curves,
-             0.08, {}},
+  write_svg({"Five ways to answer what cannot be known",
+             "epoch",
+             "mean squared error",
+             curves,
+             0.08,
+             {}},
             settings.out + "/loss.svg");
   std::vector<HeatMap> maps, centred;
   LineChart masses{"Weight on the step that has the answer", "epoch", "mass", {}, 0., 1.};
@@ -284,6 +297,7 @@ static void mistakes(Checks& checks) {
   as_written(checks);
   dot_as_written(checks);
   exp_twice(checks);
+  handed_on_mask(checks);
   say();
   say("Mistakes of others: softmax over time, in a guide of Keras");
   temporal_softmax(checks);
@@ -307,7 +321,7 @@ static int lesson(const Settings& settings) {
   std::vector<Row> rows = run_tasks(settings, checks);
   show_theory(rows, settings, checks);
   show_coin(rows, settings, checks);
-  show_weight(rows, settings, checks);
+  show_weights(rows, settings, checks);
   draw(rows, curves, settings);
 
   std::vector<const Module*> models;

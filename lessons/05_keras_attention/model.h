@@ -116,8 +116,8 @@ class Model : public Module {
   static Arriving through(Layer& layer, const Arriving& at);
   Arriving run(const Tensor& x, size_t layers);
   double step(const Tensor& x, const Tensor& y, Means& means);
-  void train_epoch(const Tensor& x, const Tensor& y, std::span<const int> order,
-                   int batch_size, Means& means, ProgressLine& line);
+  void train_epoch(const Tensor& x, const Tensor& y, std::span<const int> order, int batch_size,
+                   Means& means, ProgressLine& line);
   void evaluate(const Tensor& x, const Tensor& y, int batch_size, Means& means,
                 ProgressLine* line);
   void add(Means& means, const Tensor& loss, const Tensor& y, const Tensor& prediction) const;

@@ -33,8 +33,7 @@ class AdamOfKeras : public Optimizer {
   }
 
  private:
-  void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n,
-              int64_t t) override {
+  void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) override {
     auto power = [t](double beta) { return beta == 0 ? 0 : exact::pow(beta, double(t)); };
     Scalar alpha = Scalar(lr * std::sqrt(1 - power(o_.beta_2)) / (1 - power(o_.beta_1)));
     Scalar b1 = Scalar(1 - o_.beta_1), b2 = Scalar(1 - o_.beta_2), eps = Scalar(o_.epsilon);

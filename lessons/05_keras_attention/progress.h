@@ -74,8 +74,8 @@ inline std::string bar_line(const Progressed& at, const Logs& logs, bool on_term
   std::string full = repeated("━", filled), rest = repeated("━", width - filled);
   if (!on_terminal) return count_of(at) + " " + full + rest + as_text(logs);
   double step = at.seconds / at.done;
-  std::string time = at.finished ? formatted("%.0fs", at.seconds)
-                                 : time_left(step * (at.steps - at.done));
+  std::string time =
+      at.finished ? formatted("%.0fs", at.seconds) : time_left(step * (at.steps - at.done));
   auto coloured = [](const char* code, const std::string& text) {
     return "\033[" + std::string(code) + "m" + text + "\033[0m";
   };
@@ -86,8 +86,8 @@ inline std::string bar_line(const Progressed& at, const Logs& logs, bool on_term
 
 // verbose 2: 32/32 - 0s - 1ms/step - loss: 0.0917
 inline std::string short_line(const Progressed& at, const Logs& logs, bool on_terminal) {
-  std::string times = formatted(" - %.0fs - ", at.seconds) +
-                      short_time(at.seconds / at.done) + "/step";
+  std::string times =
+      formatted(" - %.0fs - ", at.seconds) + short_time(at.seconds / at.done) + "/step";
   return count_of(at) + (on_terminal ? times : "") + as_text(logs);
 }
 
@@ -110,8 +110,8 @@ class ProgressLine {
     if (verbose_ == 0) return;
     at_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     at_.finished = true;
-    std::string line = verbose_ == 1 ? bar_line(at_, logs, on_terminal_)
-                                     : short_line(at_, logs, on_terminal_);
+    std::string line =
+        verbose_ == 1 ? bar_line(at_, logs, on_terminal_) : short_line(at_, logs, on_terminal_);
     say_text((on_terminal_ && verbose_ == 1 ? "\r\033[K" : "") + line + "\n");
   }
 

@@ -20,8 +20,7 @@ inline StateDict weights_as_keras(const StateDict& state) {
 // momentum.keras_attention.att_weight -> adam/keras_attention_att_weight_momentum
 inline std::string as_keras(const std::string& optimizer, const std::string& name) {
   size_t dot = name.find('.');
-  return optimizer + "/" + replaced(name.substr(dot + 1), '.', '_') + "_" +
-         name.substr(0, dot);
+  return optimizer + "/" + replaced(name.substr(dot + 1), '.', '_') + "_" + name.substr(0, dot);
 }
 inline StateDict optimizer_as_keras(const std::string& name, const Optimizer& optimizer) {
   StateDict state = optimizer.state_dict(), result;

@@ -51,8 +51,8 @@ class SummaryTable {
 
   // Rows in Keras's order: layer (type), output shape, number of parameters.
   static std::string of(const std::vector<Row>& rows) {
-    std::string text = rule("┏━┳━┓") + row({"Layer (type)", "Output Shape", "Param #"}, "┃") +
-                       rule("┡━╇━┩");
+    std::string text =
+        rule("┏━┳━┓") + row({"Layer (type)", "Output Shape", "Param #"}, "┃") + rule("┡━╇━┩");
     for (size_t i = 0; i < rows.size(); ++i)
       text += (i ? rule("├─┼─┤") : "") + row(rows[i], "│");
     return text + rule("└─┴─┘");

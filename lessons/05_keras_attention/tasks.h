@@ -51,8 +51,7 @@ struct MiddleTask {
   Examples operator()(Generator& random, int n) const {
     Tensor x = uniform_steps(random, n, 10);
     if (place == one_hot) x = cat({x, eye(T).expand({n, T, T})}, 2);
-    if (place == ramp)
-      x = cat({x, (arange(T) / (T - 1)).view({1, T, 1}).expand({n, T, 1})}, 2);
+    if (place == ramp) x = cat({x, (arange(T) / (T - 1)).view({1, T, 1}).expand({n, T, 1})}, 2);
     return asked_for(x, std::vector<int>(size_t(n), 4));
   }
 };

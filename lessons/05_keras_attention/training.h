@@ -25,8 +25,8 @@ inline void Model::check_compiled(const char* op) const {
 // Names the first number that is none.
 inline void check_numbers(const char* op, const char* what, const Tensor& x) {
   std::vector<Scalar> numbers = x.to_vector();
-  auto bad = std::find_if(numbers.begin(), numbers.end(),
-                          [](Scalar v) { return !std::isfinite(v); });
+  auto bad =
+      std::find_if(numbers.begin(), numbers.end(), [](Scalar v) { return !std::isfinite(v); });
   if (bad == numbers.end()) return;
   int64_t at = bad - numbers.begin();
   Shape place = x.shape();
@@ -48,8 +48,8 @@ inline void Model::check_data(const char* op, const Tensor& x, const Tensor& y) 
   HEED_CHECK(y.defined() && y.dim() >= 1 && y.size(0) == x.size(0), "[", op, "] x ", x.shape(),
              " and y ", y.shape(), " are not equally many");
   HEED_CHECK(!compiled_->loss.same_shapes || y.shape().without(0) == output_shape(), "[", op,
-             "] y ", y.shape(), " does not fit the model's output ",
-             with_batch(output_shape()), "\n  Keras would broadcast without a word");
+             "] y ", y.shape(), " does not fit the model's output ", with_batch(output_shape()),
+             "\n  Keras would broadcast without a word");
   check_numbers(op, "y", y);
 }
 
