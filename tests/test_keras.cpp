@@ -271,7 +271,8 @@ TEST_CASE("keras: summary() prints what Keras prints") {
 
 TEST_CASE("keras: the progress line is Keras's on a terminal; elsewhere it has no times") {
   int lines = 0;
-  for (auto& [name, expected] : printed_by_keras()) {
+  for (auto& [key, expected] : printed_by_keras()) {
+    std::string name = key;
     if (!name.starts_with("line ")) continue;
     ++lines;
     CAPTURE(name);
