@@ -158,9 +158,8 @@ TEST_CASE("lessons: into a pipe lesson 05's fit prints no times and no control m
     CHECK(result.err == "");
     CHECK(result.out.find(mode.line) != std::string::npos);
     CHECK(result.out.find("/step") == std::string::npos);
-    CHECK(std::none_of(result.out.begin(), result.out.end(), [](unsigned char c) {
-      return (c < 32 && c != '\n') || c == 127;
-    }));
+    CHECK(std::none_of(result.out.begin(), result.out.end(),
+                       [](unsigned char c) { return (c < 32 && c != '\n') || c == 127; }));
   }
 }
 
