@@ -215,8 +215,9 @@ $(B)/exhaustive_simd: $(B)/obj/tests/exhaustive_simd.f32.o $(B)/libheed.a
 
 bench: all $(BENCHES)
 	@HEED_BUILD='$(B)' tests/bench/run $(ARGS)
-$(B)/bench/%: tests/bench/%.cpp $(B)/settings $(B)/libheed.a
-	$(call quiet,$@)mkdir -p $(@D) && $(COMPILE) $(OPT) -MMD -MP $< $(B)/libheed.a -o $@ $(LDFLAGS)
+$(B)/bench/%: tests/bench/%.cpp $(B)/settings $(SUPPORT_OBJECTS) $(B)/libheed.a
+	$(call quiet,$@)mkdir -p $(@D) && \
+	  $(COMPILE) $(OPT) -MMD -MP $< $(SUPPORT_OBJECTS) $(B)/libheed.a -o $@ $(LDFLAGS)
 
 # The texts: recorded runs (minutes), snippets in the READMEs, the lessons' expected output.
 results: all

@@ -142,6 +142,27 @@ TEST_CASE("lessons: lesson 03 names the pixel or the channels that it cannot tak
   }
 }
 
+TEST_CASE("lessons: into a pipe lesson 05's fit prints no times and no control marks") {
+  const struct {
+    const char *verbose, *line;
+  } modes[] = {{"0", "(5) compile and fit\n\n"},
+               {"1", "\nEpoch 1/1\n32/32 ━━━━━━━━━━━━━━━━━━━━ - loss: 0.0"},
+               {"2", "\nEpoch 1/1\n32/32 - loss: 0.0"}};
+  for (const auto& mode : modes) {
+    TemporaryDirectory directory;
+    std::string program = setting("HEED_BUILD", "build") + "/lesson-05";
+    Run result = run(program + " --seeds 1 --epochs 1 --out " + directory.path + " --verbose " +
+                     mode.verbose);
+    CAPTURE(std::string(mode.verbose));
+    CHECK(result.status == 0);
+    CHECK(result.err == "");
+    CHECK(result.out.find(mode.line) != std::string::npos);
+    CHECK(result.out.find("/step") == std::string::npos);
+    CHECK(std::none_of(result.out.begin(), result.out.end(),
+                       [](unsigned char c) { return (c < 32 && c != '\n') || c == 127; }));
+  }
+}
+
 TEST_CASE("lessons: --help names the options") {
   for (const Lesson& lesson : lessons()) {
     Run result = run(lesson.program + " --help");

@@ -11,6 +11,7 @@
 #include <memory>
 #include "lessons/01_masked_token/alphabet.h"
 #include "lessons/04_sequence_to_sequence/training.h"
+#include "lessons/05_keras_attention/keras.h"
 #include <heed.h>
 
 using namespace heed;
@@ -144,6 +145,15 @@ static void measure_seq2seq(const std::string& name, const lesson_04::Sizes& siz
   measure(name, [&] { trainer.step(batches[count++ % 4]); });
 }
 
+// Lesson 05's fit on the document's model and data: ten epochs, 320 steps of 32 sequences.
+static void measure_fit(const std::string& name) {
+  using namespace lesson_05;
+  Tensor x = rand({1000, 10, 10}), y = rand({1000, 10});
+  Model model(Input({10, 10}), KerasAttention("bahdanau"));
+  model.compile({.optimizer = "adam", .loss = "mean_squared_error"});
+  measure(name, [&] { model.fit(x, y, {.epochs = 10, .verbose = 0}); });
+}
+
 static void measure_pointwise(const std::string& name, Tensor (*f)(const Tensor&), double low) {
   Tensor x = uniform({1000000}, low, 10);
   NoGrad guard;
@@ -237,6 +247,8 @@ int main() {
       measure_seq2seq(name, {40, 40, 64, 128}, 64, 20, 12);
     } else if (name == "seq2seq_large") {
       measure_seq2seq(name, {6000, 6000, 256, 512}, 32, 25, 25);
+    } else if (name == "fit") {
+      measure_fit(name);
     } else if (name == "record_forward" || name == "record_backward") {
       measure_record(name, name == "record_backward");
     } else {

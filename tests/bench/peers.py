@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures PyTorch, libtorch and JAX at the work of heed's benchmarks, on one thread each.
+"""Measures PyTorch, libtorch, JAX and Keras at the work of heed's benchmarks, on one thread each.
 
     python3 tests/bench/peers.py --against build/bench/NAME        # interleaved, with the bars
     python3 tests/bench/peers.py --against build/bench/NAME step exp --rounds 20
@@ -28,7 +28,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-    "JAX_PLATFORMS": "cpu",
+    "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
 
 SHAPES = ["64x64x64", "128x128x128", "256x256x256", "512x512x512", "10x100x10", "10x26x100",
@@ -56,9 +57,12 @@ MEASUREMENTS = {
     "block_step_large": [("torch", "block_step_large", "PyTorch", 1 / 2)],
     **{f"seq2seq_{size}": [("torch", f"seq2seq_{size}", "PyTorch, fused Adam", bar)]
        for size, bar in [("small", 1 / 5), ("middle", 1 / 5), ("large", 1 / 3)]},
+    "fit": [("keras_jax", "fit", "Keras on JAX", 1 / 10),
+            ("keras_tf", "fit", "Keras on TensorFlow", 1 / 100)],
     **{f"matmul_{s}": [("torch", f"matmul_{s}", "MKL through torch.mm", 1 / 0.9)]
        for s in SHAPES},
     "record_forward": [], "record_backward": []}
+STEPS = {"step_scan": 25, "fit": 320}  # in a call of these; times are those of one
 LIMITS = {"record_forward": 0.060, "record_backward": 0.100}  # microseconds
 
 
@@ -366,6 +370,34 @@ def serve_jax():
     serve(f"JAX {jax.__version__}", losses, {"step": stepping, "step_scan": scanning})
 
 
+# ---- Keras -----------------------------------------------------------------------------------
+
+def serve_keras(backend):
+    """Lesson 05's model and data: ten epochs of fit, 32 batches each."""
+    os.environ["KERAS_BACKEND"] = backend
+    import keras
+    import numpy
+    ops = keras.ops
+
+    class Attention(keras.layers.Layer):
+        def build(self, shape):
+            self.weight = self.add_weight(shape=(shape[-1], shape[-1]),
+                                          initializer="random_normal")
+
+        def call(self, x):
+            scores = ops.sum(ops.tanh(ops.matmul(x, self.weight)), axis=-1)
+            return ops.sum(x * ops.expand_dims(ops.softmax(scores), -1), axis=1)
+
+    def fitting():
+        model = keras.Sequential([keras.Input((10, 10)), Attention()])
+        model.compile(optimizer="adam", loss="mean_squared_error")
+        x = numpy.random.random((1000, 10, 10)).astype("float32")
+        y = numpy.random.random((1000, 10)).astype("float32")
+        return lambda: model.fit(x, y, epochs=10, batch_size=32, verbose=0)
+
+    serve(f"Keras {keras.__version__} on {backend}", lambda: [], {"fit": fitting})
+
+
 # ---- libtorch: a program of its own, compiled where PyTorch is installed ---------------------
 
 def build_libtorch():
@@ -461,7 +493,7 @@ def run(name, rows, participants, rounds):
         for row in asked:
             words = participants[row[0]].ask(row[1])
             if words:
-                scale = 25 if row[1] == "step_scan" else 1
+                scale = STEPS.get(row[1], 1)
                 answers[row].append([float(w) / scale for w in words])
     summary = {row: (min(a[0] for a in got), statistics.median(a[1] for a in got))
                for row, got in answers.items() if got}
@@ -489,10 +521,15 @@ def run(name, rows, participants, rounds):
     return ratios
 
 
+SERVERS = {"torch": serve_torch, "jax": serve_jax,
+           "keras_jax": lambda: serve_keras("jax"),
+           "keras_tf": lambda: serve_keras("tensorflow")}
+
+
 def drive(options):
     serving = lambda peer: [sys.executable, os.path.abspath(__file__), "--serve", peer]
-    participants = {"torch": Participant(serving("torch")), "jax": Participant(serving("jax")),
-                    "libtorch": Participant(build_libtorch)}
+    participants = {peer: Participant(serving(peer)) for peer in SERVERS}
+    participants["libtorch"] = Participant(build_libtorch)
     if options.against:
         participants["heed"] = Participant([options.against])
     introduce(participants)
@@ -516,12 +553,12 @@ if __name__ == "__main__":
                         help="of " + ", ".join(MEASUREMENTS) + "; all without any")
     parser.add_argument("--against", metavar="PROGRAM", help="heed's own benchmark program")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--serve", choices=["torch", "jax"], help=argparse.SUPPRESS)
+    parser.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [n for n in options.names if n not in MEASUREMENTS]
     if unknown:
         parser.error("unknown measurement: " + ", ".join(unknown))
     if options.serve:
-        {"torch": serve_torch, "jax": serve_jax}[options.serve]()
+        SERVERS[options.serve]()
     else:
         drive(options)

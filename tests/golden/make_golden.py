@@ -2,13 +2,14 @@
 """Makes the reference values of the tests, with PyTorch on the CPU, one thread.
 
     python3 tests/golden/make_golden.py          # needs: pip install torch numpy safetensors
+                                                 # keras jax
     python3 tests/golden/make_golden.py optim    # one file
     python3 tests/golden/make_golden.py --list   # the cases and what each computes
 
 Running it again writes the same bytes, given the same versions of PyTorch and NumPy and the
 same kind of CPU; each file records the versions in its metadata, key "heed", as JSON.
 
-Values are computed in double. Inputs are stored as float32 and are exact in it, so that the
+Values are computed in double, but for lesson05, which is Keras in float. Inputs are stored as float32 and are exact in it, so that the
 float build and the double build start from the same numbers.
 """
 import copy
@@ -1290,9 +1291,156 @@ def lesson04_file():
     save("lesson04", arrays, about=" ".join(lesson04_file.__doc__.split()))
 
 
+# ---- Lesson 05: Keras itself, on JAX ----------------------------------------------------------
+
+def keras_attention(keras, kind):
+    """The lesson's layer: one weight, scores over time, the query of 'dot' is the last step that
+    the mask leaves."""
+    ops = keras.ops
+
+    class KerasAttention(keras.layers.Layer):
+        def build(self, shape):
+            self.weight = self.add_weight(name="att_weight", shape=(shape[-1], shape[-1]),
+                                          initializer="random_normal")
+
+        def attention(self, x, mask=None):
+            h = ops.matmul(x, self.weight)
+            if kind == "bahdanau":
+                scores = ops.sum(ops.tanh(h), axis=-1)
+            else:
+                T = x.shape[1]
+                last = [[T - 1]] * len(x) if mask is None else ops.max(
+                    ops.where(mask, ops.arange(T), 0), axis=1, keepdims=True)
+                query = ops.take_along_axis(x, ops.expand_dims(ops.array(last), -1), axis=1)
+                scores = ops.sum(h * query, axis=-1)
+            if mask is not None:
+                scores = ops.where(mask, scores, -1e9)
+            return ops.softmax(scores, axis=-1)
+
+        def call(self, x, mask=None):
+            return ops.sum(x * ops.expand_dims(self.attention(x, mask), -1), axis=1)
+
+        def compute_mask(self, x, mask=None):
+            return None
+
+        def compute_output_shape(self, shape):
+            return shape[0], shape[-1]
+
+    layer = KerasAttention()
+    layer.supports_masking = True
+    return layer
+
+
+def document_05(keras):
+    """The document's layer, its functions that are gone replaced by their like."""
+    ops = keras.ops
+
+    class Attention(keras.layers.Layer):
+        def build(self, shape):
+            self.weight = self.add_weight(name="att_weight", shape=(shape[-1], shape[-1]),
+                                          initializer="random_normal")
+
+        def call(self, x):
+            flat = lambda t: ops.reshape(t, (-1, 100))
+            weights = ops.softmax(ops.exp(flat(ops.tensordot(x, self.weight, axes=1))))
+            return ops.sum(flat(x) * weights, axis=1, keepdims=True)
+
+        def compute_output_shape(self, shape):
+            return shape[0], shape[-1]
+
+    return Attention()
+
+
+def flag_sequences():
+    """320 sequences of 10 steps of 10 numbers, of which the last marks one step; which one; ten
+    batches of 32."""
+    random = numpy.random.default_rng(0)
+    x = random.random((320, 10, 10))
+    x[:, :, 9] = 0
+    marked = random.integers(0, 10, 320)
+    x[numpy.arange(320), marked, 9] = 1
+    return x.astype("f4"), marked, random.permutation(320).reshape(10, 32)
+
+
+def keras_run(keras, kind, x, y, order, weight, masked):
+    """Ten steps of Adam(0.01) on these batches; then, from the same weights, ten epochs of fit on
+    the batches in this order."""
+    def compiled():
+        layers = [keras.layers.Masking()] if masked else []
+        layer = keras_attention(keras, kind)
+        model = keras.Sequential([keras.Input(x.shape[1:]), *layers, layer])
+        model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mean_squared_error")
+        model.set_weights([weight])
+        return model, layer
+
+    model, layer = compiled()
+    result = {"losses": [model.train_on_batch(x[b], y[b]) for b in order]}
+    state = map(keras.ops.convert_to_numpy, model.optimizer.variables[2:])
+    result["momentum"], result["velocity"] = state
+    result["weight"] = model.get_weights()[0]
+    seen = numpy.any(x[:8] != 0, axis=-1) if masked else None
+    result["attention"] = layer.attention(keras.ops.array(x[:8]), seen)
+    rows = order.ravel()
+    result["epochs"] = compiled()[0].fit(x[rows], y[rows], batch_size=32, epochs=10,
+                                         shuffle=False, verbose=0).history["loss"]
+    return result
+
+
+def keras_dense(keras):
+    """Dense(1), kernel 0, SGD: what fit says of 40 samples in batches of 32 and 8, evaluate
+    after it, and the same with the last fifth held out."""
+    x, y = draw("dense x", 40, 2, low=0, high=1), draw("dense y", 40, 1, low=0, high=1)
+    result = {"x": x, "y": y}
+    for name, split in (("fit", 0.0), ("split", 0.2)):
+        model = keras.Sequential([keras.Input((2,)),
+                                  keras.layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse", metrics=["mae"])
+        history = model.fit(x, y, batch_size=32, epochs=2, shuffle=False, verbose=0,
+                            validation_split=split).history
+        result.update({f"{name}/{key}": values for key, values in history.items()})
+        result[f"{name}/evaluate"] = model.evaluate(x, y, verbose=0)
+        result[f"{name}/kernel"], result[f"{name}/bias"] = model.get_weights()
+    return result
+
+
+def lesson05_file():
+    """x, marked, order, weight: sequences with one marked step, the batches, the first weights.
+    KIND/...: losses of ten steps, weight, Adam's momentum and velocity after them, attention
+    of the first 8 sequences then, losses of ten epochs; masked/KIND: the same with the steps
+    from lengths[i] on set to 0, behind a Masking layer. document/losses: of ten steps of the
+    document's layer, (32, 1) against (32, 10). dense/...: histories of a Dense layer under SGD.
+    All by Keras on JAX, in float."""
+    os.environ["KERAS_BACKEND"], os.environ["JAX_PLATFORMS"] = "jax", "cpu"
+    import jax
+    import keras
+    x, marked, order = flag_sequences()
+    y = x[numpy.arange(320), marked]
+    keras.utils.set_random_seed(0)
+    layer = keras_attention(keras, "dot")
+    layer.build((None, 10, 10))
+    weight = keras.ops.convert_to_numpy(layer.weight)
+    lengths = numpy.random.RandomState(5).randint(1, 11, 320)
+    padded = numpy.where(numpy.arange(10)[:, None] < lengths[:, None, None], x, 0)
+    arrays = {"x": x, "marked": marked, "order": order, "weight": weight, "lengths": lengths}
+    for kind in ("bahdanau", "dot"):
+        for prefix, data in (("", x), ("masked/", padded)):
+            run = keras_run(keras, kind, data, y, order, weight, prefix != "")
+            arrays.update({f"{prefix}{kind}/{name}": a for name, a in run.items()})
+    model = keras.Sequential([keras.Input((10, 10)), document_05(keras)])
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mean_squared_error")
+    model.set_weights([weight])
+    arrays["document/losses"] = [model.train_on_batch(x[b], y[b]) for b in order]
+    arrays.update({f"dense/{name}": a for name, a in keras_dense(keras).items()})
+    arrays = {name: numpy.asarray(a) for name, a in arrays.items()}
+    arrays = {name: a if a.dtype == "i8" else a.astype("f4") for name, a in arrays.items()}
+    save("lesson05", arrays, about=" ".join(lesson05_file.__doc__.split()),
+         keras=keras.__version__, jax=jax.__version__)
+
+
 CASE_FILES = {"ops": ops_file, "layers": layers_file, "optim": optim_file}
 OTHER_FILES = {"python": python_file, "lesson00": lesson00_file, "lesson01": lesson01_file,
-               "lesson02": lesson02_file, "lesson03": lesson03_file, "lesson04": lesson04_file}
+               "lesson02": lesson02_file, "lesson03": lesson03_file, "lesson04": lesson04_file,
+               "lesson05": lesson05_file}
 
 
 def main(wanted):
