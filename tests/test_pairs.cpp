@@ -377,13 +377,13 @@ TEST_CASE("pairs: a file of weights that is damaged or another's") {
     const char *note, *text, *message;
   } notes[] = {
       {"lesson", "06", "g.st: saved by lesson 06, not by this one"},
-      {"hidden", "17", "g.st: [load_state_dict] the state does not fit"},
+      {"hidden", "17", "g.st: has no encoder.bridge.weight (17, 34)"},
       {"hidden", "many", "g.st: its hidden is 'many'"},
       {"dropout", "2", "g.st: [Dropout] dropout 2"},
       {"level", "letters", "g.st: its level is 'letters'"},
       {"epoch", "-1", "g.st: its epoch is '-1'"},
       {"best", "nan", "g.st: its best is 'nan'"},
-      {"source words", "", "g.st: [Embedding] 0 tokens"},
+      {"source words", "", "g.st: has no encoder.embedding.weight (0, 8)"},
       {"target words", "a\nb\na\n", "g.st: [Vocabulary] 'a' is there twice"},
   };
   for (const auto& [note, text, message] : notes) {
@@ -425,7 +425,7 @@ TEST_CASE("pairs: a path that cannot be written is refused before the training")
 
 TEST_CASE("pairs: training that diverges ends with an error, and leaves the file as it was") {
   Desk desk;
-  Run result = desk.train("--pairs a.tsv --lr 10 --teacher-forcing 1 --batch 8 --save new.st");
+  Run result = desk.train("--pairs a.tsv --lr 10 --teacher-forcing 1 --batch 2 --save new.st");
   CHECK(result.status == 1);
   CHECK(has(result.err, "error: [train] epoch 1: the perplexity is not finite"));
   CHECK(has(result.err, "smaller --lr than 10"));

@@ -125,6 +125,12 @@ inline void start_small(Seq2Seq& model) {
   }
 }
 
+// The learning rate is whole for the first half of the training, and falls in the second.
+inline double late_cosine(int step, int steps) {
+  const int half = steps / 2;
+  return cosine(std::max(0, step - half), steps - half, 0.02);
+}
+
 // What training has come to must be a number.
 inline void check_finite(double figure, const char* name, int epoch, const Plan& plan) {
   HEED_CHECK(std::isfinite(figure), "[train] epoch ", epoch, ": the ", name,
@@ -145,8 +151,9 @@ inline double train_epoch(Checkpoint& saved, Trainer& trainer,
   Progress bar(formatted("epoch %d", saved.epoch), n);
   double sum = 0;
   for (int i = 0; i < n; ++i) {
-    double rate = cosine((saved.epoch - 1) * n + i, plan.epochs * n, 0.02);
-    double loss = trainer.step(make_batch(pairs, batches[size_t(i)]), rate);
+    const int step = (saved.epoch - 1) * n + i;
+    double loss = trainer.step(make_batch(pairs, batches[size_t(i)]),
+                               late_cosine(step, plan.epochs * n));
     check_finite(loss, "loss", saved.epoch, plan);
     sum += loss;
     bar.step(formatted("loss %.3f", loss));
