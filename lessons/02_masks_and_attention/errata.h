@@ -6,6 +6,7 @@
 #include "document.h"
 #include "layouts.h"
 #include "lessons/support/checks.h"
+#include "lessons/support/compare.h"
 
 namespace lesson_02 {
 
@@ -18,13 +19,6 @@ inline std::string row_of(const Tensor& x, int64_t row, const char* format = " %
     text += number == number ? formatted(format, number) : "   nan";  // its sign says nothing
   }
   return text;
-}
-
-// The largest number, whatever its sign.
-inline double largest(const Tensor& x) {
-  double most = 0;
-  for (Scalar v : x.detach().to_vector()) most = std::max(most, std::abs(double(v)));
-  return most;
 }
 
 // ---- The document's

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <heed.h>
 #include "lessons/support/checks.h"
+#include "lessons/support/compare.h"
 #include "lessons/support/terminal.h"
 #include "lessons/support/text.h"
 
@@ -16,15 +17,6 @@ inline std::string numbers(const Tensor& x, size_t n) {
   for (size_t i = 0; i < std::min(n, values.size()); ++i)
     text += formatted(" %7.4f", double(values[i]));
   return text;
-}
-
-inline double largest(const Tensor& x) {
-  double most = 0;
-  for (Scalar v : x.to_vector()) most = std::max(most, std::abs(double(v)));
-  return most;
-}
-inline bool same_bits(const Tensor& x, const Tensor& y) {
-  return x.shape() == y.shape() && largest(x - y) == 0;
 }
 
 inline void set_gamma(SelfAttention2d& block, double value) {

@@ -1,20 +1,9 @@
 // What the document gets wrong, and four mistakes that are often made with this block, each
 // with the number that gives it away.
 #pragma once
-#include <functional>
 #include "document.h"
 
 namespace lesson_03 {
-
-// The first line of the error that f() gives.
-inline std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(e.what()).substr(0, std::string(e.what()).find('\n'));
-  }
-  return "(no error)";
-}
 
 // ---- The document's own
 

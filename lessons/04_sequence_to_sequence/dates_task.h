@@ -88,6 +88,8 @@ inline std::vector<Batch> batches_of(const std::vector<DateLine>& lines, size_t 
 }
 
 // [snippet: score]
+// lines[i].spans[t]: the piece of line i that token t of its target comes from, from character
+// first to last - 1; empty for a hyphen and for <eos>.
 inline Score score(const Seq2Seq& model, const std::vector<DateLine>& lines) {
   Score s;
   double digits = 0, characters = 0;

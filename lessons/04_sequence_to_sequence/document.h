@@ -3,25 +3,10 @@
 #pragma once
 #include "dates_task.h"
 #include "lessons/support/checks.h"
+#include "lessons/support/compare.h"
 
 namespace lesson_04 {
 
-inline double largest(const Tensor& x) {
-  double most = 0;
-  for (Scalar v : x.to_vector()) most = std::max(most, std::abs(double(v)));
-  return most;
-}
-inline bool same_bits(const Tensor& x, const Tensor& y) {
-  return x.shape() == y.shape() && largest(x - y) == 0;
-}
-
-// "[0.1234, -0.5678, ...]": a few numbers
-inline std::string shape_of(const Tensor& x) {
-  std::string text = "(";
-  for (int d = 0; d < x.dim(); ++d)
-    text += (d ? ", " : "") + formatted("%lld", (long long)x.size(d));
-  return text + ")";
-}
 inline void say_shape(const char* what, const Tensor& x, const char* letters) {
   say("    %-34s %-13s %s", what, shape_of(x).c_str(), letters);
 }
@@ -84,7 +69,7 @@ inline void step_2(const Walk& w, Checks& checks) {
   Tensor whole = concatenated_weights(attention, source.first, source.states, source.mask);
   Tensor split = attention(source.first, source.projected, source.states, source.mask).weights;
   say("(2) the weights: softmax of v . tanh(W_s s + W_h h) over the source");
-  say_shape("energy, a vector a character", source.projected, "B, S, A");
+  say_shape("W_h h, a vector a character", source.projected, "B, S, A");
   say_shape("weights", split, "B, S");
   say("    cat(h, s) through one Linear, or W_h h once and W_s s at each step: they differ");
   say("    by at most %.0e", largest(whole - split));

@@ -1,20 +1,10 @@
-// What the document gets wrong or leaves out, and five mistakes that others make with such a
+// What the document gets wrong or leaves out, and seven mistakes that others make with such a
 // model, each with the number that gives it away.
 #pragma once
 #include "document.h"
 #include "lessons/support/bleu.h"
 
 namespace lesson_04 {
-
-// The first line of the error that f() gives.
-inline std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(e.what()).substr(0, std::string(e.what()).find('\n'));
-  }
-  return "(no error)";
-}
 
 // ---- The document's own
 
@@ -77,7 +67,7 @@ inline void deaf_weights(Checks& checks) {
 
 // [snippet: gru_over_padding]
 // Its successor ran the GRU over the padding: what it hands to the decoder as "the last state"
-// is a state after blanks.
+// is a state after padding.
 inline void gru_over_padding(const Walk& w, Checks& checks) {
   NoGrad guard;
   Tensor right = w.model.encoder(w.batch, Padding::masked).first.select(0, 1);
@@ -95,7 +85,8 @@ class FedWithPadding : public Translation {
   using Translation::Translation;
   Tensor next(std::span<const int> words) override {
     std::vector<int> fed(words.size(), PAD);
-    return Translation::next(first_ ? (first_ = false, words) : std::span<const int>(fed));
+    if (std::exchange(first_, false)) return Translation::next(words);  // <bos>
+    return Translation::next(fed);
   }
 
  private:
@@ -188,7 +179,8 @@ inline void two_grus(Checks& checks) {
   manual_seed(0);
   GRUCell after(8, 16), before = after, negated = after, candidate = after;
   before.reset = Reset::before_product;
-  for (Tensor p : negated.parameters()) p.narrow(0, 16, 16).mul_(-1);  // rows of z: now 1 - z
+  // rows 16 to 31 of each weight and bias are those of z, between r's and n's
+  for (Tensor p : negated.parameters()) p.narrow(0, 16, 16).mul_(-1);  // now 1 - z
   candidate.bias_ih.narrow(0, 16, 16).fill_(-1000);                    // z = 0: n alone
   Tensor x = randn({4, 8}), h = randn({4, 16});
   double apart = largest(after(x, h) - before(x, h));

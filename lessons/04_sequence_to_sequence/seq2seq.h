@@ -1,7 +1,7 @@
-// The document's model: an encoder, attention, a decoder. In the document's order and with its
-// names, and with what its pseudo-code leaves out: the encoder reads in both directions, and
-// padding is masked. B sentences of S source tokens, T target tokens; E numbers an embedding, H
-// a state.
+// The document's model, steps (1) to (5): an encoder, attention, a decoder. It has the
+// document's names, and what its pseudo-code leaves out: the encoder reads in both directions,
+// and padding is masked. B sentences of S source tokens, T target tokens; E numbers an
+// embedding, H a state.
 #pragma once
 #include <heed.h>
 #include "lessons/support/examples.h"
@@ -47,9 +47,10 @@ struct Encoder : Module {
   Encoded operator()(const Batch& batch, Padding padding) const {
     Tensor x = dropout(embedding(batch.source, {batch.size, batch.source_length}));
     std::span<const int> lengths = batch.lengths;
-    GRUOutput read = gru(x, padding == Padding::seen_by_all ? lengths.first(0) : lengths);
+    if (padding == Padding::seen_by_all) lengths = {};  // no lengths: all is read as text
+    GRUOutput read = gru(x, lengths);
     Tensor last = cat({read.hidden.select(0, 0), read.hidden.select(0, 1)}, 1);
-    return {read.output, last, tanh(bridge(last)), {}, {}};
+    return {read.output, last, tanh(bridge(last)), {}, {}};  // encode() adds the other two
   }
 };
 // [end]
@@ -83,7 +84,7 @@ struct Decoder : Module {
   Step operator()(std::span<const int> words, const Tensor& state,
                   const Encoded& source) const {
     Tensor y = dropout(embedding(words, {int64_t(words.size())}));  // (B, E)
-    Attention read{source.last, {}};
+    Attention read{source.last, {}};  // without attention the same at each step, no weights
     if (attention) read = (*attention)(state, source.projected, source.states, source.mask);
     const Tensor& c = read.output;           // (B, 2 H)
     Tensor s = cell(cat({c, y}, 1), state);  // (B, H)

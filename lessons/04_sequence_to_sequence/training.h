@@ -25,7 +25,7 @@ class Trainer {
   Trainer(Seq2Seq& model, const TrainerOptions& options)
       : adam(model.named_parameters(), options.adam), model_(model), options_(options) {}
 
-  // `rate`: of the learning rate, by a schedule
+  // `rate`: the learning rate's share at this step, from a schedule. Returns the loss.
   double step(const Batch& batch, double rate = 1) {
     Tensor loss =
         loss_of(model_, batch, toss_coins(batch.target_length, options_.teacher_forcing));

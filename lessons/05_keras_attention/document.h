@@ -1,8 +1,8 @@
 // The document's steps (1) to (5), each shown by numbers.
 #pragma once
-#include <sstream>
 #include "keras.h"
 #include "lessons/support/checks.h"
+#include "lessons/support/compare.h"
 
 namespace lesson_05 {
 
@@ -13,20 +13,6 @@ inline std::string numbers(const Tensor& x) {
     text += v == v ? formatted(" %7.4f", double(v)) : "     nan";  // whose sign means nothing
   return text;
 }
-inline double largest(const Tensor& x) {
-  double most = 0;
-  for (Scalar v : x.to_vector()) most = std::max(most, std::abs(double(v)));
-  return most;
-}
-inline bool same_bits(const Tensor& x, const Tensor& y) {
-  return x.shape() == y.shape() && largest(x - y) == 0;
-}
-inline std::string shape_of(const Tensor& x) {
-  std::ostringstream text;
-  text << x.shape();
-  return text.str();
-}
-
 // What the steps look at: two sequences of T = 5 steps of D = 4 numbers, and a layer whose
 // weight is larger than at the start of a training, so that there is something to see.
 struct Example {
@@ -81,16 +67,6 @@ inline void step_2(Checks& checks) {
 }
 
 // ---- (3) The layer
-
-// The first line of the error that f() gives.
-inline std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return std::string(e.what()).substr(0, std::string(e.what()).find('\n'));
-  }
-  return "(no error)";
-}
 
 inline void show_shapes(Example& e) {
   auto row = [](const char* what, const Tensor& x, const char* meaning) {

@@ -30,7 +30,8 @@ struct Written {
 };
 
 // [snippet: greedy]
-// Writes `rows` sentences of at most `limit` words, <eos> not counted.
+// Writes `rows` sentences of at most `limit` words, <eos> not counted: at step `limit` only an
+// <eos> is still taken.
 inline std::vector<Written> greedy(Writer& writer, int rows, int limit) {
   NoGrad guard;
   std::vector<Written> texts(static_cast<size_t>(rows));
