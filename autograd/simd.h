@@ -8,6 +8,7 @@
 // Included by library sources only: inline vector code in a header that readers compile would
 // differ with their -march.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -270,6 +271,44 @@ template <class V> ALWAYS_INLINE V load_first(const Element<V>* from, int64_t n)
     }
   return load<V>(padded);
 }
+template <class V> ALWAYS_INLINE void store_first(Element<V>* to, V v, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) to[i] = v[i];
+}
+
+// One instruction each where the CPU has it: it touches the lanes of a mask only.
+#define FIRST_ARE(T, BYTES, LOAD, STORE) \
+  template <> \
+  ALWAYS_INLINE Vec<T, BYTES> load_first<Vec<T, BYTES>>(const T* at, int64_t n) { \
+    return LOAD; \
+  } \
+  template <> \
+  ALWAYS_INLINE void store_first<Vec<T, BYTES>>(T* at, Vec<T, BYTES> v, int64_t n) { \
+    STORE; \
+  }
+#if defined(__AVX512F__)
+ALWAYS_INLINE unsigned first_bits(int64_t n) { return (1u << n) - 1; }
+FIRST_ARE(float, 64, _mm512_maskz_loadu_ps(__mmask16(first_bits(n)), at),
+          _mm512_mask_storeu_ps(at, __mmask16(first_bits(n)), v))
+FIRST_ARE(double, 64, _mm512_maskz_loadu_pd(__mmask8(first_bits(n)), at),
+          _mm512_mask_storeu_pd(at, __mmask8(first_bits(n)), v))
+#elif defined(__AVX__)
+// n times all bits set, then zeros
+template <class Word> ALWAYS_INLINE __m256i first_words(int64_t n) {
+  constexpr int COUNT = 32 / sizeof(Word);
+  static constexpr std::array<Word, 2 * COUNT> ONES_AND_ZEROS = [] {
+    std::array<Word, 2 * COUNT> words{};
+    for (int i = 0; i < COUNT; ++i) words[size_t(i)] = Word(-1);
+    return words;
+  }();
+  return __builtin_bit_cast(__m256i,
+                            load<Vec<Word, 32>>(ONES_AND_ZEROS.data() + COUNT - n));
+}
+FIRST_ARE(float, 32, _mm256_maskload_ps(at, first_words<int32_t>(n)),
+          _mm256_maskstore_ps(at, first_words<int32_t>(n), v))
+FIRST_ARE(double, 32, _mm256_maskload_pd(at, first_words<int64_t>(n)),
+          _mm256_maskstore_pd(at, first_words<int64_t>(n), v))
+#endif
+#undef FIRST_ARE
 
 // y[i] = f(x[i]...) for i < n, f on whole vectors; y may be one of the x. The last vector of a
 // long row starts early and overlaps the one before it; it is read before anything is written.
@@ -284,7 +323,7 @@ ALWAYS_INLINE void map(T* y, int64_t n, F f, const X*... x) {
     store(y + n - W, last);
   } else if (n > 0) {
     V part = f(load_first<V>(x, n)...);
-    for (int64_t i = 0; i < n; ++i) y[i] = part[i];
+    store_first(y, part, n);
   }
 }
 

@@ -9,6 +9,9 @@
 #include <random>
 #include <vector>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 
 #include "autograd/reduce16.h"
@@ -66,9 +69,12 @@ std::vector<double> double_sample(size_t count) {
     const uint64_t bits = words();
     const double unit = double(bits >> 11) * 0x1p-53 * 2 - 1;
     const double spans[] = {1, 1, 4, 40, 800};
-    if (i % 6 == 5) x.push_back(std::bit_cast<double>(bits));
-    else if (i % 6 == 0) x.push_back(1 + unit / 2);
-    else x.push_back(unit * spans[i % 6]);
+    if (i % 6 == 5)
+      x.push_back(std::bit_cast<double>(bits));
+    else if (i % 6 == 0)
+      x.push_back(1 + unit / 2);
+    else
+      x.push_back(unit * spans[i % 6]);
   }
   for (double place : {0., TINY<double>, 0x1p-1022, 0.625, 1., 709.782712893384,
                        708.396418532264, 745.13321910194, 1.7976931348623157e308, INF<double>})
@@ -230,8 +236,10 @@ TEST_CASE_TEMPLATE("simd: map at every length, in place too, and nothing beyond"
   for (int64_t n = 0; n < 70; ++n) {
     std::vector<T> x(n + 2), y(n + 2, T(7)), z(n + 2);
     for (int64_t i = 0; i < n + 2; ++i) x[i] = z[i] = T(i) / 4;
-    simd::map(&y[1], n, [](auto a, auto b) { return a * b + 1; }, &x[1], &z[1]);
-    simd::map(&z[1], n, [](auto a, auto b) { return a * b + 1; }, &x[1], &z[1]);
+    simd::map(
+        &y[1], n, [](auto a, auto b) { return a * b + 1; }, &x[1], &z[1]);
+    simd::map(
+        &z[1], n, [](auto a, auto b) { return a * b + 1; }, &x[1], &z[1]);
     bool right = y[0] == 7 && y[n + 1] == 7 && z[0] == 0 && z[n + 1] == T(n + 1) / 4;
     for (int64_t i = 1; i <= n; ++i) right = right && y[i] == x[i] * x[i] + 1 && z[i] == y[i];
     CHECK(right);
@@ -260,6 +268,53 @@ template <class T> std::vector<T> random_numbers(size_t n, uint64_t seed) {
 
 }  // namespace
 
+namespace {
+
+// Memory of which the first `size` bytes may be touched; the next one ends the program.
+class Edge {
+ public:
+  explicit Edge(size_t size)
+      : page_(size_t(sysconf(_SC_PAGESIZE))),
+        start_(static_cast<char*>(mmap(nullptr, 2 * page_, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+        size_(size) {
+    REQUIRE(start_ != MAP_FAILED);
+    REQUIRE(mprotect(start_ + page_, page_, PROT_NONE) == 0);
+  }
+  ~Edge() { munmap(start_, 2 * page_); }
+  template <class T> T* numbers() const { return reinterpret_cast<T*>(start_ + page_ - size_); }
+
+ private:
+  size_t page_;
+  char* start_;
+  size_t size_;
+};
+
+template <class V> void check_first_lanes() {
+  using T = simd::Element<V>;
+  constexpr int W = simd::LANES<V>;
+  for (int n = 0; n < W; ++n) {
+    Edge source(size_t(n) * sizeof(T)), target(size_t(n) * sizeof(T));
+    for (int i = 0; i < n; ++i) source.numbers<T>()[i] = T(i + 1);
+    V v = simd::load_first<V>(source.numbers<T>(), n);
+    for (int i = 0; i < W; ++i) {
+      const T lane = v[i];
+      CHECK(lane == (i < n ? T(i + 1) : T(0)));
+    }
+    simd::store_first(target.numbers<T>(), v, n);
+    CHECK(std::memcmp(source.numbers<T>(), target.numbers<T>(), size_t(n) * sizeof(T)) == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("simd: the first lanes are read and written at the edge of memory", T, float,
+                   double) {
+  check_first_lanes<simd::Vec<T, 16>>();
+  check_first_lanes<simd::Vec<T, 32>>();
+  check_first_lanes<simd::Vec<T, 64>>();
+}
+
 TEST_CASE_TEMPLATE("reduce16: the sums of the definition, bit for bit", T, float, double) {
   for (int64_t n = 0; n < 150; ++n) {
     const std::vector<T> x = random_numbers<T>(n, 3), y = random_numbers<T>(n, 4);
@@ -272,7 +327,9 @@ TEST_CASE_TEMPLATE("reduce16: the sums of the definition, bit for bit", T, float
           reduce_plainly(x, -INF<T>, [](T a, T b) { return std::max(a, b); }));
     more.resize(n + 37);  // with zeros
     CHECK(simd::sum16(more.data(), n + 37) == sum);
-    CHECK(simd::sum16_of(n, [](auto v) { return v + 1; }, x.data()) - sum ==
+    CHECK(simd::sum16_of(
+              n, [](auto v) { return v + 1; }, x.data()) -
+              sum ==
           doctest::Approx(double(n)).epsilon(1e-4));
   }
 }
