@@ -147,8 +147,7 @@ static void measure_seq2seq(const std::string& name, const lesson_04::Sizes& siz
   manual_seed(0);
   lesson_04::Seq2Seq model(sizes);
   lesson_04::Trainer trainer(model, {{.lr = 1e-3}, 1, 1});
-  std::vector<Batch> batches =
-      random_batches(sizes.source_words, sizes.target_words, B, S, T);
+  std::vector<Batch> batches = random_batches(sizes.source_words, sizes.target_words, B, S, T);
   size_t count = 0;
   measure(name, [&] { trainer.step(batches[count++ % 4]); });
 }
@@ -159,8 +158,7 @@ static void measure_transformer(const std::string& name, const lesson_06::Sizes&
   manual_seed(0);
   lesson_06::Transformer model(sizes);
   lesson_06::Trainer trainer(model, {.steps = 1000000, .lr = 1e-4, .smoothing = 0});
-  std::vector<Batch> batches =
-      random_batches(sizes.source_words, sizes.target_words, B, S, T);
+  std::vector<Batch> batches = random_batches(sizes.source_words, sizes.target_words, B, S, T);
   size_t count = 0;
   measure(name, [&] { trainer.step(batches[count++ % 4]); });
 }
