@@ -242,6 +242,9 @@ void share(const Product& x) {
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
           const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc) {
   if (m <= 0 || n <= 0) return;
+#ifdef HEED_TEST
+  multiply_adds += m * n * std::max<int64_t>(k, 0);
+#endif
   if (k <= 0) {
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) c[i * rc + j * cc] = 0;

@@ -1,5 +1,6 @@
 // C = A B for plain arrays: the hand-written matrix multiplication under matmul() and linear().
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 #include "autograd/scalar.h"
@@ -13,6 +14,10 @@ inline namespace HEED_PRECISION {
 // it has the same bits whatever the blocking, the vector width and the number of threads.
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
           const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc = 1);
+
+#ifdef HEED_TEST  // m n k of all calls so far: a test compares with what a cost is said to be
+inline std::atomic<int64_t> multiply_adds = 0;
+#endif
 
 // The same by the plain triple loop: what the tests compare with, bit for bit.
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,

@@ -73,6 +73,32 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, int heads, double dropout)
   out_proj.bias->zero_();
 }
 
+// (B, T, D) -> (B, H, T, d) by the rows of in_proj_weight for queries (0), keys (1), values (2)
+Tensor MultiHeadAttention::projected(const Tensor& x, int which) const {
+  int64_t D = out_proj.weight.shape()[0];
+  return split_heads(
+      linear(x, in_proj_weight.narrow(0, which * D, D), in_proj_bias.narrow(0, which * D, D)),
+      heads);
+}
+
+KeysValues MultiHeadAttention::project(const Tensor& key, const Tensor& value) const {
+  int64_t D = out_proj.weight.shape()[0];
+  for (const Tensor* x : {&key, &value})
+    HEED_CHECK(x->dim() == 3 && x->shape()[2] == D, "[MultiHeadAttention] key ", key.shape(),
+               ", value ", value.shape(), ": (B, T, ", D, ") wanted for each");
+  return {projected(key, 1), projected(value, 2)};
+}
+
+Attention MultiHeadAttention::operator()(const Tensor& query, const KeysValues& memory,
+                                         const Mask& mask) const {
+  int64_t D = out_proj.weight.shape()[0];
+  HEED_CHECK(query.dim() == 3 && query.shape()[2] == D, "[MultiHeadAttention] query ",
+             query.shape(), ": (B, T, ", D, ") wanted");
+  Attention a = scaled_dot_product_attention(projected(query, 0), memory.keys, memory.values,
+                                             mask, training ? dropout : 0);
+  return {out_proj(merge_heads(a.output)), a.weights};
+}
+
 Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
                                          const Tensor& value, const Mask& mask) const {
   int64_t D = out_proj.weight.shape()[0];
@@ -84,14 +110,7 @@ Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
     check(x->dim() == 3 && x->shape()[2] == D, "(B, T, ", D, ") wanted for each");
   check(query.size(0) == key.size(0) && key.size(0) == value.size(0), "one batch size wanted");
   check(key.size(1) == value.size(1), "a value for each key wanted");
-  auto projected = [&](const Tensor& x, int which) {  // (B, T, D) -> (B, H, T, d)
-    return split_heads(
-        linear(x, in_proj_weight.narrow(0, which * D, D), in_proj_bias.narrow(0, which * D, D)),
-        heads);
-  };
-  Attention a = scaled_dot_product_attention(projected(query, 0), projected(key, 1),
-                                             projected(value, 2), mask, training ? dropout : 0);
-  return {out_proj(merge_heads(a.output)), a.weights};
+  return (*this)(query, project(key, value), mask);
 }
 
 }  // namespace HEED_PRECISION

@@ -29,6 +29,11 @@ Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
 Tensor split_heads(const Tensor& x, int heads);
 Tensor merge_heads(const Tensor& x);
 
+// Keys and values ready to be looked at: projected, and split into heads.
+struct KeysValues {
+  Tensor keys, values;  // (B, H, Tk, d) each
+};
+
 // Several attentions side by side, each on projections of its own (section 3.2.2), with the
 // names and the start of torch.nn.MultiheadAttention.
 struct MultiHeadAttention : Module {
@@ -46,6 +51,15 @@ struct MultiHeadAttention : Module {
   // The same tensor three times: self-attention. Keys and values of another: cross-attention.
   Attention operator()(const Tensor& query, const Tensor& key, const Tensor& value,
                        const Mask& mask = {}) const;
+
+  // The same in two steps, for keys that are asked again and again: a decoder that writes token
+  // by token projects each once.
+  KeysValues project(const Tensor& key, const Tensor& value) const;
+  Attention operator()(const Tensor& query, const KeysValues& projected,
+                       const Mask& mask = {}) const;
+
+ private:
+  Tensor projected(const Tensor& x, int which) const;
 };
 
 }  // namespace HEED_PRECISION

@@ -8,15 +8,17 @@
 namespace heed {
 inline namespace HEED_PRECISION {
 
-// x: (B, T, D) + the first T rows of table: (1, max_len, D)
-inline Tensor add_positions(const char* layer, const Tensor& x, const Tensor& table) {
+// x: (B, T, D) + T rows of table, (1, max_len, D), from row `first` on
+inline Tensor add_positions(const char* layer, const Tensor& x, const Tensor& table,
+                            int64_t first = 0) {
   int64_t max_len = table.shape()[1], D = table.shape()[2];
   HEED_CHECK(x.dim() == 3 && x.shape()[2] == D, "[", layer, "] x ", x.shape(),
              ": (B, T, D) wanted, with D = ", D);
-  HEED_CHECK(x.shape()[1] <= max_len, "[", layer, "] ", x.shape()[1],
-             " positions, but the table has ", max_len, "\n  make the layer with a max_len of ",
-             x.shape()[1], " or more");
-  return x + table.narrow(1, 0, x.shape()[1]);
+  HEED_CHECK(first >= 0, "[", layer, "] first position ", first, ": 0 or more wanted");
+  int64_t last = first + x.shape()[1];
+  HEED_CHECK(last <= max_len, "[", layer, "] ", last, " positions, but the table has ", max_len,
+             "\n  make the layer with a max_len of ", last, " or more");
+  return x + table.narrow(1, first, x.shape()[1]);
 }
 
 inline Shape table_shape(const char* layer, int64_t max_len, int64_t width) {
@@ -35,9 +37,9 @@ struct PositionalEncoding : Module {
   explicit PositionalEncoding(int64_t width, double dropout = 0, int64_t max_len = 5000)
       : pe(sines(width, max_len)), dropout(probability("PositionalEncoding", dropout)) {}
 
-  // x, y: (B, T, D)
-  Tensor operator()(const Tensor& x) const {
-    return heed::dropout(add_positions("PositionalEncoding", x, pe), dropout, training);
+  // x, y: (B, T, D). first: the position of x's first row, for a text that comes in pieces.
+  Tensor operator()(const Tensor& x, int64_t first = 0) const {
+    return heed::dropout(add_positions("PositionalEncoding", x, pe, first), dropout, training);
   }
 
   // In double, then rounded: the table is right to the last bit of a float, which one that is

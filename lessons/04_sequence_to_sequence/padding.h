@@ -40,13 +40,6 @@ inline Said said_of(Seq2Seq& model, const Batch& batch) {
   return said;
 }
 
-inline bool same_texts(const std::vector<Written>& a, const std::vector<Written>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Written& x, const Written& y) {
-                      return x.words == y.words && x.ended == y.ended;
-                    });
-}
-
 // The largest difference of a gradient, as a share of the largest gradient.
 inline double apart(const Said& a, const Said& b) {
   double most = 0, scale = 0;

@@ -143,25 +143,14 @@ struct Seq2Seq : Module {
 };
 // [end]
 
-// Words that the decoder has to say, <eos> included.
-inline int64_t words_in(const Batch& batch) {
-  return std::count_if(batch.labels.begin(), batch.labels.end(),
-                       [](int label) { return label != PAD; });
-}
-
 // Mean cross-entropy over the words of the targets. Padding is left out before the last and
 // largest product, so it costs nothing. No softmax: it is in the loss.
 inline Tensor loss_of(const Seq2Seq& model, const Batch& batch,
                       const std::vector<bool>& forced) {
   Tensor features = model(batch, forced);
-  std::vector<int> real, labels;
-  for (int i = 0; i < batch.size * batch.target_length; ++i)
-    if (batch.labels[size_t(i)] != PAD) {
-      real.push_back(i);
-      labels.push_back(batch.labels[size_t(i)]);
-    }
-  Tensor rows = index_select(features.view({-1, features.size(2)}), real);
-  return cross_entropy(model.decoder.out(rows), labels);
+  Wanted wanted = wanted_of(batch);
+  Tensor rows = index_select(features.view({-1, features.size(2)}), wanted.places);
+  return cross_entropy(model.decoder.out(rows), wanted.labels);
 }
 
 // A model that writes: support/writing.h decides which word comes next.

@@ -52,6 +52,18 @@ Batch make_batch(std::span<const Example> examples, std::span<const int> chosen)
   return batch;
 }
 
+Wanted wanted_of(const Batch& batch) {
+  Wanted wanted;
+  for (int i = 0; i < batch.size * batch.target_length; ++i)
+    if (batch.labels[size_t(i)] != PAD) {
+      wanted.places.push_back(i);
+      wanted.labels.push_back(batch.labels[size_t(i)]);
+    }
+  return wanted;
+}
+
+int64_t words_in(const Batch& batch) { return int64_t(wanted_of(batch).labels.size()); }
+
 std::vector<std::vector<int>> similar_lengths(std::span<const Example> examples, int batch_size,
                                               int pool, Generator& random) {
   HEED_CHECK(!examples.empty(), "[similar_lengths] no examples: at least one is needed");

@@ -1,5 +1,6 @@
 // Pairs as token ids, and how they come in batches.
 #pragma once
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,16 @@ struct Batch {
 // Of all examples, or of the chosen ones, in the order given.
 Batch make_batch(std::span<const Example> examples);
 Batch make_batch(std::span<const Example> examples, std::span<const int> chosen);
+
+// The words that a batch asks for, <eos> included, padding not: their places among the B T
+// labels, and the labels there.
+struct Wanted {
+  std::vector<int> places, labels;
+};
+Wanted wanted_of(const Batch& batch);
+
+// How many those are.
+int64_t words_in(const Batch& batch);
 
 // Indices of all examples in batches of similar lengths, so that little is padding: shuffled,
 // cut into pools of `pool` batches, each pool sorted by the length of the target and then of

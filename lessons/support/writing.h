@@ -29,6 +29,13 @@ struct Written {
   double score = 0;        // of a beam: see beam_search
 };
 
+inline bool same_texts(const std::vector<Written>& a, const std::vector<Written>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Written& x, const Written& y) {
+                      return x.words == y.words && x.ended == y.ended;
+                    });
+}
+
 // [snippet: greedy]
 // Writes `rows` sentences of at most `limit` words, <eos> not counted: at step `limit` only an
 // <eos> is still taken.

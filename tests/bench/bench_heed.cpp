@@ -12,6 +12,7 @@
 #include "lessons/01_masked_token/alphabet.h"
 #include "lessons/04_sequence_to_sequence/training.h"
 #include "lessons/05_keras_attention/keras.h"
+#include "lessons/06_transformer/training.h"
 #include <heed.h>
 
 using namespace heed;
@@ -119,13 +120,9 @@ static void measure_model(const std::string& name, Model model, const Shape& sha
   }
 }
 
-// Lesson 04's training: sources of S words, targets of T - 1 and <eos>, all words told. The
-// batches rotate.
-static void measure_seq2seq(const std::string& name, const lesson_04::Sizes& sizes, int B,
-                            int S, int T) {
-  manual_seed(0);
-  lesson_04::Seq2Seq model(sizes);
-  lesson_04::Trainer trainer(model, {{.lr = 1e-3}, 1, 1});
+// Batches of sources of S words, targets of T - 1 and <eos>.
+static std::vector<Batch> random_batches(int source_words, int target_words, int B, int S,
+                                         int T) {
   std::vector<Batch> batches(4);
   for (Batch& batch : batches) {
     auto words = [&](int length, int vocabulary) {
@@ -133,14 +130,35 @@ static void measure_seq2seq(const std::string& name, const lesson_04::Sizes& siz
       for (int& id : ids) id = int(default_generator().randint(3, vocabulary));
       return ids;
     };
-    batch = {B, S, T, words(S, sizes.source_words), std::vector<int>(size_t(B), S), {}, {}};
-    batch.input = batch.labels = words(T, sizes.target_words);
+    batch = {B, S, T, words(S, source_words), std::vector<int>(size_t(B), S), {}, {}};
+    batch.input = batch.labels = words(T, target_words);
     for (int b = 0; b < B; ++b) {  // a label is the input of the step after it
       auto input = batch.input.begin() + b * T;
       std::copy_backward(input, input + T - 1, input + T);
       *input = BOS, batch.labels[size_t(b * T + T - 1)] = EOS;
     }
   }
+  return batches;
+}
+
+// Lesson 04's training, all words told. The batches rotate.
+static void measure_seq2seq(const std::string& name, const lesson_04::Sizes& sizes, int B,
+                            int S, int T) {
+  manual_seed(0);
+  lesson_04::Seq2Seq model(sizes);
+  lesson_04::Trainer trainer(model, {{.lr = 1e-3}, 1, 1});
+  std::vector<Batch> batches = random_batches(sizes.source_words, sizes.target_words, B, S, T);
+  size_t count = 0;
+  measure(name, [&] { trainer.step(batches[count++ % 4]); });
+}
+
+// Lesson 06's. As torch.nn.Transformer normalises: last.
+static void measure_transformer(const std::string& name, const lesson_06::Sizes& sizes, int B,
+                                int S, int T) {
+  manual_seed(0);
+  lesson_06::Transformer model(sizes);
+  lesson_06::Trainer trainer(model, {.steps = 1000000, .lr = 1e-4, .smoothing = 0});
+  std::vector<Batch> batches = random_batches(sizes.source_words, sizes.target_words, B, S, T);
   size_t count = 0;
   measure(name, [&] { trainer.step(batches[count++ % 4]); });
 }
@@ -247,6 +265,11 @@ int main() {
       measure_seq2seq(name, {40, 40, 64, 128}, 64, 20, 12);
     } else if (name == "seq2seq_large") {
       measure_seq2seq(name, {6000, 6000, 256, 512}, 32, 25, 25);
+    } else if (name == "transformer_small") {
+      measure_transformer(name, {40, 40, 64, 4, 128, 2, 2, lesson_06::Norm::last}, 64, 20, 11);
+    } else if (name == "transformer_large") {
+      measure_transformer(name, {1000, 1000, 512, 8, 2048, 6, 6, lesson_06::Norm::last}, 8, 64,
+                          64);
     } else if (name == "fit") {
       measure_fit(name);
     } else if (name == "record_forward" || name == "record_backward") {

@@ -1437,10 +1437,167 @@ def lesson05_file():
          keras=keras.__version__, jax=jax.__version__)
 
 
+# ---- Lesson 06: a Transformer ------------------------------------------------------------------
+
+def transformer_layers(cases):
+    """B = 2, S = 4, T = 3, D = 12, H = 3; what is hidden is 0 in the masks, as heed has it. Of
+    the decoder layer in0.1 is the source's tokens, in0.2 the mask of their padding. With dropout
+    B = 1: of a batch PyTorch tosses the coins behind attention in the order (T, B, D)."""
+    nn = torch.nn
+
+    def encode(module, x, padding):
+        return module(x, src_key_padding_mask=padding[:, 0] == 0)
+
+    def decode(module, x, source, padding):
+        causal = torch.ones(3, 3).triu(1) == 1
+        return module(x, source, tgt_mask=causal, memory_key_padding_mask=padding[:, 0] == 0)
+    for name, options in (("first", {"norm_first": True}), ("last", {}),
+                          ("first.dropout", {"norm_first": True, "dropout": 0.25}),
+                          ("last.dropout", {"dropout": 0.25})):
+        options = {"dropout": 0.0, "batch_first": True, **options}
+        B = 1 if "dropout" in name else 2
+        lengths = numpy.array([[3]]) if B == 1 else numpy.array([[4], [2]])
+        padding = (numpy.arange(4) < lengths).astype("f4")[:, None]  # (B, 1, S)
+        for kind, layer, call, inputs in (
+                ("encoder", nn.TransformerEncoderLayer, encode, [(B, 4, 12)]),
+                ("decoder", nn.TransformerDecoderLayer, decode, [(B, 3, 12), (B, 4, 12)])):
+            layer, case = layer(12, 3, 20, **options), f"{kind}.{name}"
+            small = {key: torch.tensor(draw(f"{case} {key}", *p.shape, low=-0.5, high=0.5))
+                     for key, p in layer.named_parameters()}
+            module_case(cases, case, f"{kind} layer, normalised {name}", layer,
+                        inputs + [padding], call=call, fixed=small)
+
+
+class DateTransformer(torch.nn.Module):
+    """The model of torch.nn's layers, started as heed starts it."""
+
+    def __init__(self, source, target, D, hidden, layers, norm_first, longest):
+        super().__init__()
+        nn, own = torch.nn, {"batch_first": True, "norm_first": norm_first, "dropout": 0.0}
+        norm = lambda: nn.LayerNorm(D) if norm_first else None
+        self.source, self.target = nn.Embedding(source, D), nn.Embedding(target, D)
+        self.positions = Positions(D, longest, 0.0)
+        self.encoder = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(D, 4, hidden, **own), layers[0], norm(),
+            enable_nested_tensor=False)
+        self.decoder = nn.TransformerDecoder(
+            nn.TransformerDecoderLayer(D, 4, hidden, **own), layers[1], norm())
+        self.out = nn.Linear(D, target)
+        for name, p in self.named_parameters():
+            if name in ("source.weight", "target.weight"):
+                nn.init.normal_(p, 0, D ** -0.5)
+            elif name.endswith("in_proj_weight"):
+                for block in p.data.chunk(3):
+                    nn.init.xavier_uniform_(block)
+            elif p.dim() == 2:
+                nn.init.xavier_uniform_(p)
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
+
+    def double(self):
+        super().double()
+        pe = self.positions.pe
+        self.positions.pe = torch.tensor(position_table(numpy.arange(pe.size(1)), pe.size(2)))[None]
+        return self
+
+    def forward(self, source, lengths, words):
+        hidden = torch.arange(source.size(1)) >= lengths[:, None]
+        scale = math.sqrt(self.source.weight.size(1))
+        read = self.encoder(self.positions(self.source(source) * scale),
+                            src_key_padding_mask=hidden)
+        future = torch.ones(words.size(1), words.size(1)).triu(1) == 1
+        written = self.decoder(self.positions(self.target(words) * scale), read,
+                               tgt_mask=future, memory_key_padding_mask=hidden)
+        return self.out(written)
+
+    def loss(self, batch):
+        source, lengths, words, labels = batch
+        logits = self(source, lengths, words)
+        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=0,
+                               label_smoothing=0.1)
+        return loss, logits
+
+
+def transformer_losses(batches, dtype, norm_first):
+    """Loss of each of the first steps of 2,000, seed 0."""
+    torch.manual_seed(0)
+    model = DateTransformer(63, 15, 64, 128, (2, 1), norm_first, 128)
+    if dtype == torch.float64:
+        model.double()
+    adam = torch.optim.Adam(model.parameters(), 0.005, betas=(0.9, 0.98), eps=1e-9)
+    losses = []
+    for i, batch in enumerate(batches):
+        loss = model.loss(batch)[0]
+        losses.append(loss.item())
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        rate = min(1, (i + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * i / 2000)))
+        adam.param_groups[0]["lr"] = 0.005 * rate
+        adam.step()
+    return numpy.array(losses)
+
+
+def copy_losses(steps):
+    """The same of the copies, 400 steps: the page in_pytorch.py prints these."""
+    torch.manual_seed(0)
+    model = DateTransformer(11, 11, 32, 64, (1, 1), True, 128)
+    adam = torch.optim.Adam(model.parameters(), 0.005, betas=(0.9, 0.98), eps=1e-9)
+    random = torch.Generator().manual_seed(1000)
+    losses = []
+    for i in range(steps):
+        x = torch.randint(1, 11, (32, 10), generator=random)
+        x[:, 0] = 1
+        loss = model.loss((x, torch.full((32,), 10), x[:, :-1], x[:, 1:]))[0]
+        losses.append(loss.item())
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        rate = min(1, (i + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * i / 400)))
+        adam.param_groups[0]["lr"] = 0.005 * rate
+        adam.step()
+    return numpy.array(losses)
+
+
+def small_transformer(batch, norm_first):
+    """One forward and one backward pass, in double, from weights drawn in float."""
+    torch.manual_seed(0)
+    model = DateTransformer(63, 15, 8, 12, (2, 2), norm_first, 64)
+    prefix = "first/" if norm_first else "last/"
+    arrays = {"weights/" + k: v.clone() for k, v in model.named_parameters()}
+    model.double()
+    loss, logits = model.loss(batch)
+    loss.backward()
+    arrays.update(loss=loss, logits=logits)
+    arrays.update({"grad." + k: p.grad for k, p in model.named_parameters()})
+    return {prefix + k: v.detach().numpy() for k, v in arrays.items()}
+
+
+def lesson06_file():
+    """encoder.CASE, decoder.CASE: torch.nn's layers as cases, like those of layers.safetensors.
+    first/, last/ (where a layer normalises): of a model of 8 numbers, 12 inside, 2 + 2 layers,
+    and a batch of 5 lines of one to three dates: weights/NAME (seed 0, drawn in float), logits,
+    loss, grad.NAME. step_losses_double (100), step_losses (10): the first steps with the dates,
+    seed 0, normalised first; last_losses_double, last_losses (10 each): last. copy_losses (10):
+    of the copies, in float."""
+    cases, batches = Cases(), date_batches()
+    transformer_layers(cases)
+    arrays = cases.arrays
+    for norm_first in (True, False):
+        arrays.update(small_transformer(batches["few"][0], norm_first))
+    one = batches["one date"]
+    arrays["step_losses_double"] = transformer_losses(one, torch.float64, True)
+    arrays["step_losses"] = transformer_losses(one[:10], torch.float32, True)
+    arrays["last_losses_double"] = transformer_losses(one[:10], torch.float64, False)
+    arrays["last_losses"] = transformer_losses(one[:10], torch.float32, False)
+    arrays["copy_losses"] = copy_losses(10)
+    save("lesson06", arrays, about=" ".join(lesson06_file.__doc__.split()))
+
+
 CASE_FILES = {"ops": ops_file, "layers": layers_file, "optim": optim_file}
 OTHER_FILES = {"python": python_file, "lesson00": lesson00_file, "lesson01": lesson01_file,
                "lesson02": lesson02_file, "lesson03": lesson03_file, "lesson04": lesson04_file,
-               "lesson05": lesson05_file}
+               "lesson05": lesson05_file, "lesson06": lesson06_file}
 
 
 def main(wanted):
