@@ -3,7 +3,6 @@
 #include "autograd/broadcast.h"
 #include "autograd/gemm.h"
 #include "autograd/graph.h"
-#include "autograd/loops.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
 #include "autograd/simd.h"
@@ -42,16 +41,19 @@ Tensor product(const Tensor& a, const Tensor& b) {
     gemm(m, n, k, p, ra, ca, q, rb, cb, out, n);
     return y;
   }
-  Strides steps = contiguous_strides(y.shape()).without(batch.rank() + 1).without(batch.rank());
+  const Strides in_y = contiguous_strides(y.shape()), in_a = batch_strides(a, batch),
+                in_b = batch_strides(b, batch);
   const int64_t grain = std::max<int64_t>(1, WORTH / std::max<int64_t>(1, m * n * k));
-  Walk<3>(batch, {steps, batch_strides(a, batch), batch_strides(b, batch)})
-      .run([&](auto at, int64_t count, auto step) {
-        parallel_for(count, grain, [&](int64_t begin, int64_t end) {
-          for (int64_t i = begin; i < end; ++i)
-            gemm(m, n, k, p + at[1] + i * step[1], ra, ca, q + at[2] + i * step[2], rb, cb,
-                 out + at[0] + i * step[0], n);
-        });
-      });
+  parallel_for(numel(batch), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t y_at = 0, a_at = 0, b_at = 0, rest = i;
+      for (int d = batch.rank() - 1; d >= 0; rest /= batch[d], --d) {
+        const int64_t index = rest % batch[d];
+        y_at += index * in_y[d], a_at += index * in_a[d], b_at += index * in_b[d];
+      }
+      gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + y_at, n);
+    }
+  });
   return y;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -53,6 +54,15 @@ struct Loop {
   }
 };
 
+// Waits a moment for what is about to happen: a thread that sleeps takes tens of microseconds to
+// wake up, longer than many a loop takes. It gives way to other programs.
+template <class Condition> void wait_a_moment(Condition happened) {
+  using namespace std::chrono;
+  for (auto until = steady_clock::now() + microseconds(50);
+       !happened() && steady_clock::now() < until;)
+    std::this_thread::yield();
+}
+
 // Workers sleep until there is a loop with a range for them: worker w runs range w + 1, the
 // caller range 0.
 class Pool {
@@ -80,6 +90,7 @@ class Pool {
     wake.notify_all();
     work.run(0);
     for (int r = workers + 1; r < work.ranges; ++r) work.run(r);
+    wait_a_moment([&] { return unfinished == 0; });
     std::unique_lock lock(mutex);
     done.wait(lock, [&] { return unfinished == 0; });
     loop = nullptr;
@@ -92,14 +103,15 @@ class Pool {
   void start_threads(int count) {
     try {
       while (int(threads.size()) < count)
-        threads.emplace_back(&Pool::serve, this, int(threads.size()), started);
+        threads.emplace_back(&Pool::serve, this, int(threads.size()), started.load());
     } catch (const std::system_error&) {
     }
   }
 
   void serve(int worker, uint64_t seen) {
-    std::unique_lock lock(mutex);
     while (true) {
+      wait_a_moment([&] { return closing || started != seen; });
+      std::unique_lock lock(mutex);
       wake.wait(lock, [&] { return closing || started != seen; });
       if (closing) return;
       seen = started;
@@ -112,13 +124,13 @@ class Pool {
     }
   }
 
-  std::mutex mutex;  // of everything below
+  std::mutex mutex;  // of everything below; the atomic ones may be read without it
   std::condition_variable wake, done;
   std::vector<std::thread> threads;
   Loop* loop = nullptr;
-  uint64_t started = 0;  // loops so far: a worker that has seen fewer has something to look at
-  int unfinished = 0;
-  bool closing = false;
+  std::atomic<uint64_t> started = 0;  // loops so far: who has seen fewer has something to do
+  std::atomic<int> unfinished = 0;
+  std::atomic<bool> closing = false;
 };
 
 }  // namespace

@@ -52,6 +52,9 @@ TEST_CASE("bits: the number of threads changes none") {
       },
       [](auto& a, auto& b) { return max(a, {1}) + max(b, {1}) * sum(b); },
       [](auto& a, auto& b) { return matmul(a, b.transpose(0, 1)); },
+      [](auto& a, auto& b) {
+        return matmul(a.view({7, 43, 503}), b.view({7, 43, 503}).transpose(1, 2));
+      },
       [](auto& a, auto& b) { return a.transpose(0, 1).contiguous() * b.transpose(0, 1); },
   };
   int threads = get_num_threads();
@@ -86,6 +89,40 @@ TEST_CASE("bits: a row has the same ones alone and in a batch") {
       CHECK(same(functions[i](x.narrow(0, row, 1)), whole.narrow(0, row, 1)));
     }
     CHECK(same(functions[i](x.narrow(0, 100, 5)), whole.narrow(0, 100, 5)));
+  }
+}
+
+// Many short rows go through softmax together, each in a lane of its own.
+TEST_CASE("bits: so have the short rows of a softmax, masked or not, and their gradients") {
+  manual_seed(5);
+  const int64_t rows = 37;
+  for (int64_t n : {1, 2, 7, 15, 16, 17, 20, 33, 63, 64, 65}) {
+    CAPTURE(n);
+    Tensor x = uniform({rows, n}, -9, 9), g = uniform({rows, n}, -1, 1),
+           may = uniform({rows, n}, 0, 1) > 0.3;
+    may.narrow(0, 3, 2).zero_();         // nothing is visible
+    x.narrow(0, 7, 1).fill_(-INFINITY);  // all scores are -infinity, and so all are NaN
+    may.narrow(0, 7, 1).fill_(1);
+    x.narrow(0, 9, 1).narrow(1, 0, 1).fill_(-INFINITY);
+    for (bool masked : {false, true}) {
+      auto weights = [&](int64_t first, int64_t count) {
+        Tensor some = x.narrow(0, first, count).clone().requires_grad_();
+        Tensor y =
+            masked ? masked_softmax(some, may.narrow(0, first, count)) : softmax(some, 1);
+        y.backward(g.narrow(0, first, count).clone());
+        return cat({y.detach(), some.grad()}, 1);
+      };
+      Tensor all = weights(0, rows);
+      for (int64_t row = 0; row < rows; ++row) {
+        CAPTURE(row);
+        Tensor one = weights(row, 1), same_row = all.narrow(0, row, 1);
+        if (row == 7)
+          CHECK(one.at({0, 0}) != one.at({0, 0}));
+        else
+          CHECK(same(one, same_row));
+      }
+      CHECK(all.at({7, 0}) != all.at({7, 0}));
+    }
   }
 }
 
