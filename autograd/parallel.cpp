@@ -28,19 +28,27 @@ thread_local bool inside_body = false;
 // True when the program is ending and the threads are gone.
 std::atomic<bool> closed{false};
 
-// One loop: range r of `ranges` is [n r / ranges, n (r + 1) / ranges).
+// One loop: range r of `ranges` is [n r / ranges, n (r + 1) / ranges). Whoever has time takes
+// the next one, so that the caller waits for no thread that is slow to wake up.
 struct Loop {
   int64_t n;
   int ranges;
   detail::RangeBody call;
   void* body;
 
+  std::atomic<int> next{0};    // the first range that nobody has taken
   std::mutex catching{};       // of the two below
   int thrown_by = ranges;      // the lowest range that threw
   std::exception_ptr thrown{};
 
-  void run(int r) noexcept {
+  void run() noexcept {
     inside_body = true;
+    for (int r; (r = next++) < ranges;) run(r);
+    inside_body = false;
+  }
+
+ private:
+  void run(int r) noexcept {
     try {
       call(body, n * r / ranges, n * (r + 1) / ranges);
     } catch (...) {
@@ -50,21 +58,29 @@ struct Loop {
         thrown = std::current_exception();
       }
     }
-    inside_body = false;
   }
 };
 
-// Waits a moment for what is about to happen: a thread that sleeps takes tens of microseconds to
-// wake up, longer than many a loop takes. It gives way to other programs.
-template <class Condition> void wait_a_moment(Condition happened) {
-  using namespace std::chrono;
-  for (auto until = steady_clock::now() + microseconds(50);
-       !happened() && steady_clock::now() < until;)
-    std::this_thread::yield();
+// Leaves the processor to its other half, if it has one, for some nanoseconds.
+inline void breathe() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
 }
 
-// Workers sleep until there is a loop with a range for them: worker w runs range w + 1, the
-// caller range 0.
+// Waits a moment for what is about to happen: a thread that sleeps takes tens of microseconds to
+// wake up, longer than many a loop takes. gently: gives way to other programs.
+template <class Condition> void wait_a_moment(Condition happened, bool gently) {
+  using namespace std::chrono;
+  for (auto until = steady_clock::now() + microseconds(100);
+       !happened() && steady_clock::now() < until;)
+    if (gently) std::this_thread::yield();
+    else breathe();
+}
+
+// Workers wait for loops, first awake and then asleep.
 class Pool {
  public:
   ~Pool() {
@@ -78,22 +94,18 @@ class Pool {
   }
 
   void run(Loop& work) {
-    int workers = 0;
     {
       std::lock_guard lock(mutex);
       start_threads(work.ranges - 1);
-      workers = std::min(int(threads.size()), work.ranges - 1);
       loop = &work;
       ++started;
-      unfinished = workers;
     }
     wake.notify_all();
-    work.run(0);
-    for (int r = workers + 1; r < work.ranges; ++r) work.run(r);
-    wait_a_moment([&] { return unfinished == 0; });
+    work.run();
+    wait_a_moment([&] { return inside == 0; }, false);
     std::unique_lock lock(mutex);
-    done.wait(lock, [&] { return unfinished == 0; });
     loop = nullptr;
+    done.wait(lock, [&] { return inside == 0; });
   }
 
   std::mutex taken;  // held by the one user thread whose loop is running
@@ -103,24 +115,25 @@ class Pool {
   void start_threads(int count) {
     try {
       while (int(threads.size()) < count)
-        threads.emplace_back(&Pool::serve, this, int(threads.size()), started.load());
+        threads.emplace_back(&Pool::serve, this, started.load());
     } catch (const std::system_error&) {
     }
   }
 
-  void serve(int worker, uint64_t seen) {
+  void serve(uint64_t seen) {
     while (true) {
-      wait_a_moment([&] { return closing || started != seen; });
+      wait_a_moment([&] { return closing || started != seen; }, true);
       std::unique_lock lock(mutex);
       wake.wait(lock, [&] { return closing || started != seen; });
       if (closing) return;
       seen = started;
-      if (!loop || worker + 1 >= loop->ranges) continue;
+      if (!loop) continue;
       Loop& work = *loop;
+      ++inside;
       lock.unlock();
-      work.run(worker + 1);
+      work.run();
       lock.lock();
-      if (--unfinished == 0) done.notify_one();
+      if (--inside == 0) done.notify_one();
     }
   }
 
@@ -129,7 +142,7 @@ class Pool {
   std::vector<std::thread> threads;
   Loop* loop = nullptr;
   std::atomic<uint64_t> started = 0;  // loops so far: who has seen fewer has something to do
-  std::atomic<int> unfinished = 0;
+  std::atomic<int> inside = 0;        // workers in the loop: it stays until they have left it
   std::atomic<bool> closing = false;
 };
 
