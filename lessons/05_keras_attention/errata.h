@@ -15,7 +15,7 @@ class DocumentAttention : public Layer {
  public:
   std::optional<Parameter> att_weight;
   FIELDS(att_weight)
-  bool says_what_it_gives;
+  bool says_what_it_gives;  // false: compute_output_shape() as the document has it
 
   explicit DocumentAttention(bool says_what_it_gives)
       : says_what_it_gives(says_what_it_gives) {}
