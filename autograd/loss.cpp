@@ -18,14 +18,15 @@ void check_labels(const Tensor& logits, std::span<const int> labels, int ignore_
              ", which have ", classes ? logits.numel() / classes : 0, " rows");
   for (size_t i = 0; i < labels.size(); ++i)
     HEED_CHECK(labels[i] == ignore_index || (labels[i] >= 0 && labels[i] < classes),
-          "[cross_entropy] label ", labels[i], " at place ", i, " for ", classes,
-          " classes (valid: 0 to ", classes - 1, ", or ignore_index ", ignore_index, ")");
+               "[cross_entropy] label ", labels[i], " at place ", i, " for ", classes,
+               " classes (valid: 0 to ", classes - 1, ", or ignore_index ", ignore_index, ")");
 }
 
 // p = softmax(x); returns -(1 - s) ln p[label] - s mean(ln p), s the label smoothing.
 Scalar row_loss(const Scalar* x, Scalar* p, int64_t classes, int label, Scalar smoothing) {
   Scalar most = simd::max16(x, classes);
-  simd::map(p, classes, [most](auto v) { return simd::exp(v - most); }, x);
+  simd::map(
+      p, classes, [most](auto v) { return simd::exp(v - most); }, x);
   Scalar total = simd::sum16(p, classes), inverse = 1 / total;
   for (int64_t j = 0; j < classes; ++j) p[j] *= inverse;
   Scalar shift = most + simd::log(total);  // ln p[j] = x[j] - shift
@@ -42,7 +43,7 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
                      const CrossEntropy& options) {
   check_labels(logits, labels, options.ignore_index);
   HEED_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
-        "[cross_entropy] label_smoothing ", options.label_smoothing, " is not in 0 ... 1");
+             "[cross_entropy] label_smoothing ", options.label_smoothing, " is not in 0 ... 1");
   int64_t classes = logits.shape().back(), rows = int64_t(labels.size()), counted = 0;
   Scalar smoothing = Scalar(options.label_smoothing);
   Tensor dense = logits.detach().contiguous(), p = empty(logits.shape()),
@@ -51,40 +52,54 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
   for (int64_t i = 0; i < rows; ++i) {
     bool ignored = labels[size_t(i)] == options.ignore_index;
     counted += !ignored;
-    loss[i] = ignored ? 0 : row_loss(dense.data() + i * classes, weights + i * classes, classes,
-                                     labels[size_t(i)], smoothing);
+    loss[i] = ignored ? 0
+                      : row_loss(dense.data() + i * classes, weights + i * classes, classes,
+                                 labels[size_t(i)], smoothing);
   }
   bool average = options.reduction == Reduction::mean;
   HEED_CHECK(!average || counted > 0, "[cross_entropy] no label to average over: all ", rows,
-        " are ignore_index\n  leave out such a batch, or use Reduction::sum");
+             " are ignore_index\n  leave out such a batch, or use Reduction::sum");
   Scalar scale = average ? 1 / Scalar(counted) : Scalar(1);
   Tensor y = scalar(simd::sum16(loss, rows) * scale);
-  return record("cross_entropy", std::move(y), inputs(logits), saved(p),
-                [=, ignored = options.ignore_index,
-                 ids = PoolVector<int>(labels.begin(), labels.end())](
-                    const Tensor& g, GradOf dx, const Tensor& p) {
-                  Scalar each = g.item() * scale, spread = each * smoothing / Scalar(classes);
-                  Tensor d = empty(p.shape());
-                  Scalar* out = d.mutable_data();
-                  const Scalar* in = p.data();
-                  for (size_t i = 0; i < ids.size(); ++i, out += classes, in += classes) {
-                    if (ids[i] == ignored) {
-                      std::fill_n(out, classes, Scalar(0));
-                      continue;
-                    }
-                    for (int64_t j = 0; j < classes; ++j) out[j] = in[j] * each - spread;
-                    out[ids[i]] -= each * (1 - smoothing);
-                  }
-                  dx += std::move(d);
-                });
+  return record(
+      "cross_entropy", std::move(y), inputs(logits), saved(p),
+      [=, ignored = options.ignore_index, ids = PoolVector<int>(labels.begin(), labels.end())](
+          const Tensor& g, GradOf dx, const Tensor& p) {
+        Scalar each = g.item() * scale, spread = each * smoothing / Scalar(classes);
+        Tensor d = empty(p.shape());
+        Scalar* out = d.mutable_data();
+        const Scalar* in = p.data();
+        for (size_t i = 0; i < ids.size(); ++i, out += classes, in += classes) {
+          if (ids[i] == ignored) {
+            std::fill_n(out, classes, Scalar(0));
+            continue;
+          }
+          for (int64_t j = 0; j < classes; ++j) out[j] = in[j] * each - spread;
+          out[ids[i]] -= each * (1 - smoothing);
+        }
+        dx += std::move(d);
+      });
 }
 
+// dx = 2 (x - target) / n = -dtarget
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
   check_defined("mse_loss", x, target);
   HEED_CHECK(x.shape() == target.shape(), "[mse_loss] prediction ", x.shape(), " and target ",
-        target.shape(), " differ\n  broadcasting would compare each with several: reshape one");
-  Tensor error = x - target;
-  return reduction == Reduction::mean ? mean(error * error) : sum(error * error);
+             target.shape(),
+             " differ\n  broadcasting would compare each with several: reshape one");
+  const bool average = reduction == Reduction::mean;
+  HEED_CHECK(!average || x.numel() > 0, "[mse_loss] no numbers to average: ", x.shape());
+  const Scalar n = average ? Scalar(x.numel()) : Scalar(1);
+  Tensor error = x.detach() - target.detach();
+  Tensor y = scalar(simd::sum16_of(
+                        x.numel(), [](auto e) { return e * e; }, error.data()) /
+                    n);
+  return record("mse_loss", std::move(y), inputs(x, target), saved(error),
+                [n](const Tensor& g, GradOf dx, GradOf dtarget, const Tensor& error) {
+                  Tensor d = error * double(2 * (g.item() / n));
+                  if (dx) dx += d;
+                  if (dtarget) dtarget += -d;
+                });
 }
 
 }  // namespace HEED_PRECISION

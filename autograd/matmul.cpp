@@ -41,25 +41,29 @@ Tensor product(const Tensor& a, const Tensor& b) {
     gemm(m, n, k, p, ra, ca, q, rb, cb, out, n);
     return y;
   }
-  const Strides in_y = contiguous_strides(y.shape()), in_a = batch_strides(a, batch),
-                in_b = batch_strides(b, batch);
+  const Strides in_a = batch_strides(a, batch), in_b = batch_strides(b, batch);
+  const int innermost = batch.rank() - 1;
   const int64_t grain = std::max<int64_t>(1, WORTH / std::max<int64_t>(1, m * n * k));
   parallel_for(numel(batch), grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t y_at = 0, a_at = 0, b_at = 0, rest = i;
-      for (int d = batch.rank() - 1; d >= 0; rest /= batch[d], --d) {
-        const int64_t index = rest % batch[d];
-        y_at += index * in_y[d], a_at += index * in_a[d], b_at += index * in_b[d];
+    for (int64_t i = begin; i < end;) {
+      int64_t a_at = 0, b_at = 0, rest = i;
+      for (int d = innermost; d >= 0; rest /= batch[d], --d) {
+        a_at += rest % batch[d] * in_a[d];
+        b_at += rest % batch[d] * in_b[d];
       }
-      gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + y_at, n);
+      const int64_t line = i - i % batch[innermost] + batch[innermost];
+      for (; i < std::min(line, end); ++i, a_at += in_a[innermost], b_at += in_b[innermost])
+        gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + i * m * n, n);
     }
   });
   return y;
 }
 
-// db_ij += a_i g_j where a has one row: in place, since a decoder reads the same b at each step.
+// db_ij += a_i g_j where a has one row: in place, since a decoder reads the same b at each
+// step.
 void add_outer_products(const Tensor& a, const Tensor& g, Tensor db) {
-  const int64_t k = db.size(-2), n = db.size(-1), batches = k * n == 0 ? 0 : db.numel() / (k * n);
+  const int64_t k = db.size(-2), n = db.size(-1),
+                batches = k * n == 0 ? 0 : db.numel() / (k * n);
   Tensor rows = a.contiguous(), to = g.contiguous();
   Scalar* sum = db.mutable_data();
   parallel_for(batches, WORTH / (8 * k * n + 1) + 1, [&](int64_t begin, int64_t end) {
@@ -78,7 +82,7 @@ void add_outer_products(const Tensor& a, const Tensor& g, Tensor db) {
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check_defined("matmul", a, b);
   HEED_CHECK(a.dim() >= 1 && b.dim() >= 1, "[matmul] ", a.shape(), " x ", b.shape(),
-        ": a scalar has no rows or columns\n  use * to multiply by a number");
+             ": a scalar has no rows or columns\n  use * to multiply by a number");
   int64_t k = a.shape().back(), inner = b.size(b.dim() == 1 ? 0 : -2);
   HEED_CHECK(k == inner, "[matmul] ", a.shape(), " x ", b.shape(), ": inner sizes ", k, " and ",
              inner, " differ\n",
@@ -87,21 +91,23 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dim() == 1) return matmul(a.unsqueeze(0), b).squeeze(b.dim() == 1 ? 0 : -2);
   if (b.dim() == 1) return matmul(a, b.unsqueeze(1)).squeeze(-1);
   HEED_CHECK(batches_fit(a, b), "[matmul] ", a.shape(), " x ", b.shape(), ": leading sizes ",
-        batch_shape(a), " and ", batch_shape(b), " do not broadcast");
+             batch_shape(a), " and ", batch_shape(b), " do not broadcast");
   if (a.dim() > 2 && b.dim() == 2) {  // one tall product, whose gradients are one chain each
     Shape shape = a.shape();
     shape[a.dim() - 1] = b.shape()[1];
     return matmul(a.reshape({numel(shape.without(a.dim() - 1)), k}), b).view(shape);
   }
   const bool one_row = a.size(-2) == 1 && batch_shape(a) == batch_shape(b);
-  return record("matmul", product(a, b), inputs(a, b),
-                saved(b.requires_grad() ? a : nothing, a.requires_grad() ? b : nothing),
-                [one_row](const Tensor& g, GradOf da, GradOf db, const Tensor& a,
-                          const Tensor& b) {
-                  if (da) da += product(g, b.transpose(-2, -1));
-                  if (db && one_row) add_outer_products(a, g, db.whole());
-                  else if (db) db += product(a.transpose(-2, -1), g);
-                });
+  return record(
+      "matmul", product(a, b), inputs(a, b),
+      saved(b.requires_grad() ? a : nothing, a.requires_grad() ? b : nothing),
+      [one_row](const Tensor& g, GradOf da, GradOf db, const Tensor& a, const Tensor& b) {
+        if (da) da += product(g, b.transpose(-2, -1));
+        if (db && one_row)
+          add_outer_products(a, g, db.whole());
+        else if (db)
+          db += product(a.transpose(-2, -1), g);
+      });
 }
 
 // y = x W^T + b                                     x seen as (rows, in)
