@@ -128,9 +128,7 @@ static void side_by_side(const DatesRun& run, const Aligner& gru, Checks& checks
       run.scores.mean.uniform);
   if (!settings.claims) return;
   checks.check(run.scores.mean.right >= 0.995, "at least 99.5 %% of 2,000 unseen dates right");
-  double best = 0;
-  for (const Score& head : run.scores.heads) best = std::max(best, head.mass);
-  checks.check(best < 1 && run.scores.mean.mass > 2 * run.scores.mean.uniform,
+  checks.check(run.scores.mean.mass > 0.75,
                "the heads together look where the digits come from");
 }
 
@@ -157,7 +155,7 @@ static void show_curves(const Settings& settings, const DatesRun& run, const Ali
 
 // Where each head looks while a date is written, and all of them in the mean.
 static void show_heads(const Settings& settings, const Transformer& model) {
-  const std::string text = "Thu, 03 May 1979", title[] = {"mean of the heads", "head "};
+  const std::string text = "Thu, 03 May 1979";
   Example example = date_example({text, "1979-05-03", {}});
   Batch batch = make_batch(std::span(&example, 1));
   std::vector<Reading> reading{read_lines(model, batch)};
@@ -165,7 +163,7 @@ static void show_heads(const Settings& settings, const Transformer& model) {
   for (int head = -1; head < int(reading[0].weights[0].size(1)); ++head) {
     Reading one = (head < 0 ? of_mean(reading) : of_head(reading, head))[0];
     HeatMap map;
-    map.title = head < 0 ? title[0] : title[1] + std::to_string(head + 1);
+    map.title = head < 0 ? "mean of the heads" : formatted("head %d", head + 1);
     map.query_label = "written", map.key_label = "read";
     for (char c : text) map.keys.push_back({c});
     const std::vector<int>& words = one.texts[0].words;

@@ -57,6 +57,8 @@ MEASUREMENTS = {
     "block_step_large": [("torch", "block_step_large", "PyTorch", 1 / 2)],
     **{f"seq2seq_{size}": [("torch", f"seq2seq_{size}", "PyTorch, fused Adam", bar)]
        for size, bar in [("small", 1 / 5), ("middle", 1 / 5), ("large", 1 / 3)]},
+    **{f"transformer_{size}": [("torch", f"transformer_{size}", "PyTorch, fused Adam", bar)]
+       for size, bar in [("small", 1 / 3), ("large", 0.8)]},
     "fit": [("keras_jax", "fit", "Keras on JAX", 1 / 10),
             ("keras_tf", "fit", "Keras on TensorFlow", 1 / 100)],
     **{f"matmul_{s}": [("torch", f"matmul_{s}", "MKL through torch.mm", 1 / 0.9)]
@@ -244,10 +246,24 @@ def serve_torch():
                 logits.append(self.out(torch.cat((state, context, y), 1)))
             return torch.stack(logits, 1)
 
-    def seq2seq(V, E, H, B, S, T):
-        net, count = Seq2Seq(V, E, H), 0
-        adam = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
-        batches = []
+    class Transformer(nn.Module):
+        """torch.nn.Transformer itself, under a causal and a padding mask."""
+        def __init__(self, V, D, H, hidden, layers):
+            super().__init__()
+            self.source, self.target = nn.Embedding(V, D), nn.Embedding(V, D)
+            self.model = nn.Transformer(D, H, layers, layers, hidden, 0.0, batch_first=True)
+            self.out = nn.Linear(D, V)
+
+        def forward(self, source, lengths, words):
+            padding = torch.arange(source.size(1)) >= lengths[:, None]
+            future = torch.ones(words.size(1), words.size(1)).triu(1) == 1
+            return self.out(self.model(
+                self.source(source), self.target(words), tgt_mask=future,
+                src_key_padding_mask=padding, memory_key_padding_mask=padding))
+
+    def sequences(net, V, B, S, T):
+        count, batches = 0, []
+        adam = torch.optim.Adam(net.parameters(), 1e-4, fused=True)
         for _ in range(4):
             targets = torch.randint(3, V, (B, T - 1))
             ends = [torch.full((B, 1), end) for end in (1, 2)]
@@ -265,6 +281,12 @@ def serve_torch():
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             adam.step()
         return step
+
+    def seq2seq(V, E, H, B, S, T):
+        return sequences(Seq2Seq(V, E, H), V, B, S, T)
+
+    def transformer(V, D, H, hidden, layers, B, S, T):
+        return sequences(Transformer(V, D, H, hidden, layers), V, B, S, T)
 
     weight, bias = torch.randn(1024), torch.randn(1024)
     serve(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
@@ -287,6 +309,8 @@ def serve_torch():
               "seq2seq_small": lambda: seq2seq(40, 32, 64, 64, 20, 12),
               "seq2seq_middle": lambda: seq2seq(40, 64, 128, 64, 20, 12),
               "seq2seq_large": lambda: seq2seq(6000, 256, 512, 32, 25, 25),
+              "transformer_small": lambda: transformer(40, 64, 4, 128, 2, 64, 20, 11),
+              "transformer_large": lambda: transformer(1000, 512, 8, 2048, 6, 8, 64, 64),
               **{f"matmul_{s}": lambda s=s: matmul(s) for s in SHAPES}})
 
 
