@@ -70,8 +70,8 @@ inline void breathe() {
 #endif
 }
 
-// Waits a moment for what is about to happen: a thread that sleeps takes tens of microseconds to
-// wake up, longer than many a loop takes. gently: gives way to other programs.
+// Waits a moment for what is about to happen: a thread that sleeps takes tens of microseconds
+// to wake up, longer than many a loop takes. gently: gives way to other programs.
 template <class Condition> void wait_a_moment(Condition happened, bool gently) {
   using namespace std::chrono;
   for (auto until = steady_clock::now() + microseconds(100);

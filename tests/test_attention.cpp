@@ -293,6 +293,23 @@ TEST_CASE("attention: a layer drops weights in training only") {
   CHECK_FALSE(same(trained.output, expected.output));
 }
 
+TEST_CASE("attention: keys projected once give what keys projected at each call give") {
+  manual_seed(3);
+  MultiHeadAttention layer(D, H);
+  Inputs in = layer_inputs();
+  Mask mask = padding_mask(std::vector<int>{2, 3}, TK);
+  Attention at_once = layer(in.query, in.key, in.value, mask);
+  KeysValues projected = layer.project(in.key, in.value);
+  expect_shape(projected.keys, {B, H, TK, D / H});
+  Attention in_two = layer(in.query, projected, mask);
+  CHECK(same(in_two.output, at_once.output));
+  CHECK(same(in_two.weights, at_once.weights));
+  expect_error([&] { layer.project(in.key.select(0, 0), in.value); },
+               {"[MultiHeadAttention] key", "wanted for each"});
+  expect_error([&] { layer(in.query.select(0, 0), projected); },
+               {"[MultiHeadAttention] query", "wanted"});
+}
+
 TEST_CASE("attention: heads lie side by side in the width, and come back in place") {
   Tensor x = arange(double(B * TQ * D)).view({B, TQ, D}), split = split_heads(x, H);
   expect_shape(split, {B, H, TQ, d});

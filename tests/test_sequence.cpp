@@ -79,6 +79,10 @@ TEST_CASE("sequence: more positions than the table has, and other errors") {
                {"[PositionalEncoding] 5 positions", "table has 4", "max_len of 5 or more"});
   expect_error([&] { learned(ones({2, 5, 6})); },
                {"[LearnedPositionalEncoding] 5 positions", "table has 4", "max_len of 5"});
+  CHECK(same(sines(ones({2, 1, 6}), 3), sines(ones({2, 4, 6})).narrow(1, 3, 1)));
+  expect_error([&] { sines(ones({2, 2, 6}), 3); },
+               {"[PositionalEncoding] 5 positions", "table has 4"});
+  expect_error([&] { sines(ones({2, 2, 6}), -1); }, {"[PositionalEncoding] first position -1"});
   expect_error([&] { sines(ones({2, 4, 7})); },
                {"[PositionalEncoding] x (2, 4, 7)", "(B, T, D)", "D = 6"});
   expect_error([&] { learned(ones({4, 6})); }, {"[LearnedPositionalEncoding] x (4, 6)"});

@@ -4,6 +4,7 @@
 #include "cost.h"
 #include "lessons/support/date_task.h"
 #include "training.h"
+#include "translation.h"
 
 namespace lesson_06 {
 
