@@ -59,8 +59,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return y;
 }
 
-// db_ij += a_i g_j where a has one row: in place, since a decoder reads the same b at each
-// step.
+// db_ij += a_i g_j where a has one row. In place: a decoder reads the same b at each step.
 void add_outer_products(const Tensor& a, const Tensor& g, Tensor db) {
   const int64_t k = db.size(-2), n = db.size(-1),
                 batches = k * n == 0 ? 0 : db.numel() / (k * n);
