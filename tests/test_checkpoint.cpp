@@ -2,6 +2,7 @@
 // and a file that is damaged is an error.
 #include <heed.h>
 #include <filesystem>
+#include "lessons/04_sequence_to_sequence/dates_task.h"
 #include "lessons/04_sequence_to_sequence/translation.h"
 #include "lessons/support/files.h"
 #include "tests/expect_error.h"
@@ -14,6 +15,9 @@ using namespace heed_tests;
 using namespace lesson_04;
 
 namespace {
+
+using Plan = CorpusPlan<Seq2Seq>;
+using Training = CorpusTraining<Seq2Seq>;
 
 bool same_state(const StateDict& a, const StateDict& b) {
   bool equal = a.tensors.size() == b.tensors.size() && a.counters == b.counters;

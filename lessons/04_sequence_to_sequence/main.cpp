@@ -3,11 +3,8 @@
 // Seconds:  about 5
 // Expected: at least 99 of 100 unseen dates written right, each digit with its weights on the
 //           characters that it comes from.
-#include <filesystem>
 #include "errata.h"
-#include "lessons/support/files.h"
 #include "lessons/support/line_chart.h"
-#include "lessons/support/options.h"
 #include "lessons/support/weights.h"
 #include "padding.h"
 #include "several_dates.h"
@@ -188,49 +185,22 @@ static int lesson(const Settings& settings) {
 // ---- What the command line asks for
 
 // Options that make no sense together.
-static void refuse_contradictions(const Options& options, const Settings& s) {
-  const bool on_dates = s.corpus.pairs.empty() && s.load.empty();
-  for (const char* name : {"--dates", "--masks", "--steps", "--seeds"})
-    HEED_CHECK(on_dates || !options.given(name), "[", name,
-               "] is for training on dates, not for --pairs or --load");
-  for (const char* name : {"--valid", "--test", "--level", "--min-count", "--longest",
-                           "--epochs", "--dropout", "--beam"})
-    HEED_CHECK(!s.corpus.pairs.empty() || !options.given(name), "[", name,
-               "] is for a corpus of your own: --pairs FILE is missing");
-  HEED_CHECK(s.load.empty() || s.talks() || !s.corpus.pairs.empty(),
-             "[--load] nothing to do with ", s.load,
-             ": add --translate TEXT, --interactive, or --pairs FILE to go on training");
-  HEED_CHECK(s.save.empty() || s.load.empty() || !s.corpus.pairs.empty(),
-             "[--save] nothing is trained: --pairs FILE is missing");
+static void refuse(const Options& options, const Settings& s) {
+  refuse_contradictions(options, s, {"--dates", "--masks", "--steps", "--seeds"});
   HEED_CHECK((s.save.empty() && !s.talks()) || (!s.masks && s.dates == 1), "[",
              s.masks ? "--masks" : "--dates",
              "] compares models: none is left to save or to translate with");
 }
 
-// What a loaded model is, and cannot become.
 static void check_loaded(const Options& options, const Settings& s, const Checkpoint& saved) {
-  auto check = [&](const char* name, auto asked_for, auto is) {
-    HEED_CHECK(!options.given(name) || asked_for == is, "[", name, "] ", asked_for, ", but ",
-               s.load, " has ", is, "\n  without --load a new model is trained");
-  };
-  check("--embedding", s.embedding, saved.sizes.embedding);
-  check("--hidden", s.hidden, saved.sizes.hidden);
-  if (s.corpus.pairs.empty()) return;
-  HEED_CHECK(saved.language.ends, "[--load] ", s.load,
-             " has been trained on dates\n  without --load a new model is trained");
-  check("--dropout", s.dropout, saved.sizes.dropout);
-  check("--longest", s.corpus.longest, saved.language.longest);
-  check("--level", s.level, saved.language.level == Level::words ? "words" : "characters");
+  check_as_loaded(options, s, "--embedding", s.embedding, saved.sizes.embedding);
+  check_as_loaded(options, s, "--hidden", s.hidden, saved.sizes.hidden);
+  check_as_loaded(options, s, saved.language, saved.sizes.dropout);
 }
 
 static int start(const Options& options, const Settings& s) {
-  refuse_contradictions(options, s);
-  if (!s.save.empty()) check_can_be_written(s.save);
-  for (const std::string& text : {s.corpus.pairs, s.corpus.valid, s.corpus.test}) {
-    std::error_code no_such_file;
-    HEED_CHECK(!std::filesystem::equivalent(s.save, text, no_such_file), "[--save] ", text,
-               " is the corpus itself");
-  }
+  refuse(options, s);
+  check_save(s);
   if (s.count) {
     Checks checks;
     count(checks);
@@ -277,22 +247,7 @@ int main(int argc, char** argv) {
   options.add("--dates", s.dates, {1, 3},
               "dates: most dates in a line; above 1: with attention and without");
   options.add("--masks", s.masks, "dates: what a missing mask costs");
-  options.add("--pairs", s.corpus.pairs, "FILE",
-              "a corpus of your own: lines of source, tab, target");
-  options.add("--valid", s.corpus.valid, "FILE", "pairs: to validate with, else a tenth");
-  options.add("--test", s.corpus.test, "FILE", "pairs: to test on");
-  options.add("--level", s.level, std::vector<std::string>{"words", "characters"},
-              "pairs: what a token is");
-  options.add("--min-count", s.corpus.min_count, {1, 1000000}, "pairs: a rarer token is <unk>");
-  options.add("--longest", s.corpus.longest, {1, 10000},
-              "pairs: tokens in a sentence; longer pairs are left out");
-  options.add("--epochs", s.epochs, {0, 100000}, "pairs: times through them, in all");
-  options.add("--dropout", s.dropout, {0, 0.99}, "pairs: of the embeddings");
-  options.add("--beam", s.beam, {1, 100}, "pairs: beginnings that are kept");
-  options.add("--save", s.save, "FILE", "weights, settings and vocabulary; after each epoch");
-  options.add("--load", s.load, "FILE", "what --save has written");
-  options.add("--translate", s.translate, "TEXT", "a text of your own, after the training");
-  options.add("--interactive", s.interactive, "the same, line by line");
+  add_corpus_options(options, s, "pairs: of the embeddings");
   options.add("--count", s.count, "only count the parameters of the full size");
   return run_lesson(argc, argv, options, [&] {
     s.corpus.level = s.level == "words" ? Level::words : Level::characters;

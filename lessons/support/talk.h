@@ -3,18 +3,22 @@
 #include <unistd.h>
 #include <iostream>
 #include <set>
-#include "checkpoint.h"
-#include "dates_task.h"
-#include "settings.h"
+#include "lessons/support/heat_map.h"
+#include "lessons/support/own_corpus.h"
+#include "lessons/support/saved_model.h"
+#include "lessons/support/terminal.h"
+#include "lessons/support/writing.h"
 
-namespace lesson_04 {
+namespace heed {
+inline namespace HEED_PRECISION {
 
-// Rows: what was written; columns: what was read.
-inline HeatMap map_of(const Seq2Seq& model, const Language& language,
-                      const std::vector<int>& source, const std::string& title) {
+// Rows: what was written; columns: what was read. A model without weights has no rows.
+template <class Model> HeatMap map_of(const Model& model, const Language& language,
+                                      const std::vector<int>& source,
+                                      const std::string& title) {
   Example example{source, {}};
   NoGrad guard;
-  Translation writer(model, make_batch(std::span(&example, 1)));
+  typename Translator<Model>::Writing writer(model, make_batch(std::span(&example, 1)));
   Written text = greedy(writer, 1, language.longest)[0];
   HeatMap map;
   map.title = title;
@@ -24,40 +28,44 @@ inline HeatMap map_of(const Seq2Seq& model, const Language& language,
   for (size_t t = 0; t < writer.weights.size() && t < rows; ++t) {
     map.queries.push_back(t < text.words.size() ? language.target.word(text.words[t])
                                                 : "<eos>");
-    for (Scalar w : writer.weights[t].to_vector()) map.values.push_back(double(w));
+    for (Scalar w : Translator<Model>::looked(writer.weights[t]).to_vector())
+      map.values.push_back(double(w));
   }
   return map;
 }
 
-inline HeatMap map_of(const Seq2Seq& model, const Language& language, const std::string& text) {
+template <class Model>
+HeatMap map_of(const Model& model, const Language& language, const std::string& text) {
   std::vector<std::string> unknown;
   return map_of(model, language, language.read(text, unknown), text);
 }
 
 // Error: a text that cannot be read.
-inline void say_translation(const Checkpoint& saved, const std::string& text) {
+template <class Model>
+void say_translation(const SavedModel<Model>& saved, const std::string& text) {
   std::vector<std::string> unknown;
   std::vector<int> source = saved.language.read(text, unknown);
   for (const std::string& token : std::set<std::string>(unknown.begin(), unknown.end()))
     say("warning: '%s' was never seen in training", token.c_str());
   Example example{source, {}};
-  Translation writer(saved.model, make_batch(std::span(&example, 1)));
+  typename Translator<Model>::Writing writer(saved.model, make_batch(std::span(&example, 1)));
   say("%s", saved.language.write(greedy(writer, 1, saved.language.longest)[0].words).c_str());
 }
 
 // Before long work: can the text be read at its end?
-inline void check_text(const Settings& settings, const Language& language) {
+inline void check_text(const CorpusSettings& settings, const Language& language) {
   std::vector<std::string> unknown;
   if (!settings.translate.empty()) language.read(settings.translate, unknown);
 }
 
 // --translate TEXT, and --interactive: a line at a time from the standard input, to its end.
-inline void talk(const Settings& settings, Checkpoint& saved) {
+template <class Model> void talk(const CorpusSettings& settings, SavedModel<Model>& saved) {
   saved.model.eval();
   NoGrad guard;
   if (!settings.translate.empty()) {
     say_translation(saved, settings.translate);
-    if (saved.sizes.attends) print(map_of(saved.model, saved.language, settings.translate));
+    HeatMap map = map_of(saved.model, saved.language, settings.translate);
+    if (!map.queries.empty()) print(map);
   }
   if (!settings.interactive) return;
   const bool prompt = isatty(STDIN_FILENO);
@@ -72,4 +80,5 @@ inline void talk(const Settings& settings, Checkpoint& saved) {
   }
 }
 
-}  // namespace lesson_04
+}  // namespace HEED_PRECISION
+}  // namespace heed
