@@ -332,11 +332,11 @@ TEST_CASE("pairs: options that contradict each other") {
   const struct {
     const char *arguments, *message;
   } runs[] = {
-      {"--pairs a.tsv --dates 2", "[--dates] is for training on dates"},
-      {"--pairs a.tsv --masks", "[--masks] is for training on dates"},
-      {"--pairs a.tsv --steps 60", "[--steps] is for training on dates"},
-      {"--pairs a.tsv --seeds 1", "[--seeds] is for training on dates"},
-      {"--load m.st --translate 我 --masks", "[--masks] is for training on dates"},
+      {"--pairs a.tsv --dates 2", "[--dates] is for the lesson's own tasks"},
+      {"--pairs a.tsv --masks", "[--masks] is for the lesson's own tasks"},
+      {"--pairs a.tsv --steps 60", "[--steps] is for the lesson's own tasks"},
+      {"--pairs a.tsv --seeds 1", "[--seeds] is for the lesson's own tasks"},
+      {"--load m.st --translate 我 --masks", "[--masks] is for the lesson's own tasks"},
       {"--valid a.tsv", "[--valid] is for a corpus of your own"},
       {"--test a.tsv", "[--test] is for a corpus of your own"},
       {"--load m.st", "[--load] nothing to do with m.st"},

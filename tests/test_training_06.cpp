@@ -5,6 +5,7 @@
 #include "lessons/06_transformer/proofs.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/run_command.h"
 #include <doctest/doctest.h>
 
 using namespace heed;
@@ -72,9 +73,11 @@ std::vector<double> first_losses(size_t steps, Norm norm) {
   manual_seed(0);
   Transformer model(sizes_for_dates(norm));
   DateStream stream(1000, 32, 1);
-  Trainer trainer(model, {});
+  Plan plan{.steps = 2000};
   std::vector<double> losses;
-  for (size_t i = 0; i < steps; ++i) losses.push_back(trainer.step(stream.next()));
+  Trainer trainer(model, {adam_options(plan.lr)});
+  for (int i = 0; i < int(steps); ++i)
+    losses.push_back(trainer.step(stream.next(), rate(i, plan.warm_up, plan.steps)));
   return losses;
 }
 
@@ -166,11 +169,13 @@ TEST_CASE("lesson 06: so are those of the copies") {
   if (in_double) return;
   manual_seed(0);
   Transformer model(sizes_for_copies());
-  Trainer trainer(model, plan_for_copies());
+  Plan plan = plan_for_copies();
+  Trainer trainer(model, {adam_options(plan.lr)});
   Generator random(1000);
   std::vector<double> losses;
   for (int i = 0; i < 10; ++i)
-    losses.push_back(trainer.step(copy_batch(draw_sequences(random, 32))));
+    losses.push_back(trainer.step(copy_batch(draw_sequences(random, 32)),
+                                  rate(i, plan.warm_up, plan.steps)));
   CHECK(farthest(losses, Golden("lesson06").doubles("copy_losses")) < 1e-5);
 }
 
@@ -199,14 +204,30 @@ TEST_CASE("lesson 06: of the target a share is spread over all words, and paddin
 }
 
 TEST_CASE("lesson 06: the rate rises to its peak while it falls along a cosine") {
-  Plan plan{.steps = 2000, .warm_up = 100, .lr = 0.005};
-  CHECK(rate(plan, 0) == doctest::Approx(0.005 / 100));
-  CHECK(rate(plan, 49) == doctest::Approx(0.005 / 2 * cosine(49, 2000, 0.02)));
-  CHECK(rate(plan, 99) == doctest::Approx(0.005 * cosine(99, 2000, 0.02)));
-  CHECK(rate(plan, 1000) == doctest::Approx(0.005 * 0.51));
-  CHECK(rate(plan, 2000) == doctest::Approx(0.005 * 0.02));
-  plan.warm_up = 0;
-  CHECK(rate(plan, 0) == 0.005);
+  CHECK(rate(0, 100, 2000) == doctest::Approx(1. / 100));
+  CHECK(rate(49, 100, 2000) == doctest::Approx(cosine(49, 2000, 0.02) / 2));
+  CHECK(rate(99, 100, 2000) == doctest::Approx(cosine(99, 2000, 0.02)));
+  CHECK(rate(1000, 100, 2000) == doctest::Approx(0.51));
+  CHECK(rate(2000, 100, 2000) == doctest::Approx(0.02));
+  CHECK(rate(0, 0, 2000) == 1);
+}
+
+TEST_CASE("lesson 06: each step of a training has the rate that is its own") {
+  Plan plan{.steps = 5, .batch = 4, .warm_up = 3};
+  auto batches = [] { return DateStream(7, 4, 1); };
+  Transformer model = small_model();
+  DateStream stream = batches();
+  std::vector<double> losses;
+  captured([&] {
+    losses = train(
+        model, plan, "test", [&] { return stream.next(); }, [](int) {});
+    return 0;
+  });
+  Transformer other = small_model();
+  Trainer trainer(other, {adam_options(plan.lr)});
+  stream = batches();
+  for (int i = 0; i < 5; ++i)
+    CHECK(trainer.step(stream.next(), rate(i, 3, 5)) == losses[size_t(i)]);
 }
 
 // ---- Writing

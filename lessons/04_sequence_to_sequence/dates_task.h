@@ -1,6 +1,5 @@
 // The task: dates as people write them to ISO 8601. A training run, and its score.
 #pragma once
-#include "lessons/support/corpus.h"
 #include "lessons/support/date_task.h"
 #include "lessons/support/heat_map.h"
 #include "lessons/support/terminal.h"
@@ -28,8 +27,7 @@ inline Reading read_lines(const Seq2Seq& model, const Batch& batch) {
 }
 
 inline Score score(const Seq2Seq& model, const std::vector<DateLine>& lines) {
-  return score_of(lines,
-                  read_all(lines, [&](const Batch& b) { return read_lines(model, b); }));
+  return score_of(lines, read_all(lines, [&](const Batch& b) { return read_lines(model, b); }));
 }
 
 // ---- A training run
@@ -61,11 +59,5 @@ inline DatesLog train_on_dates(Seq2Seq& model, const DatesPlan& plan, uint64_t s
   return log;
 }
 // [end]
-
-// How a sentence of the reader's becomes numbers: character by character, in its own case.
-inline Language date_language() {
-  return {Level::characters,       120, false, false, date_source_vocabulary(),
-          date_target_vocabulary()};
-}
 
 }  // namespace lesson_04

@@ -2,26 +2,15 @@
 // Command:  make lesson-06            (ARGS="--warm-up" and more, see --help)
 // Seconds:  about 18
 // Expected: at least 99.5 of 100 unseen dates written right, all sequences copied.
+#include "corpus.h"
 #include "errata.h"
 #include "lessons/04_sequence_to_sequence/experiment.h"
 #include "lessons/support/line_chart.h"
-#include "lessons/support/options.h"
 #include "lessons/support/weights.h"
 #include "warm_up.h"
 
 using namespace heed;
 using namespace lesson_06;
-
-struct Settings : CommonSettings {
-  int steps = 2000, seeds = 1;
-  double lr = 0.005;
-  std::string norm = "first";
-  bool warm_up = false;
-  bool claims = true;  // the numbers of the text hold for these settings only
-
-  Norm where() const { return norm == "first" ? Norm::first : Norm::last; }
-  Plan plan() const { return {.steps = steps, .lr = lr}; }
-};
 
 static long long shown(int64_t number) { return (long long)number; }
 
@@ -249,6 +238,9 @@ static int lesson(const Settings& settings) {
   say();
   mistakes(settings, run.model, copied, checks);
   save(settings.out + "/copies.safetensors", copied.model.state_dict());  // for in_pytorch.py
+  Checkpoint saved(sizes_for_dates(settings.where()), date_language(), run.model);
+  if (!settings.save.empty()) saved.write(settings.save);
+  talk(settings, saved);
   int status = checks.finish();
   say_weights({&copied.model, &run.model});
   return status;
@@ -260,18 +252,60 @@ static int warm_up_alone(const Settings& settings) {
   return checks.finish();
 }
 
+// ---- What the command line asks for
+
+static void check_loaded(const Options& options, const Settings& s, const Checkpoint& saved) {
+  check_as_loaded(options, s, "--width", s.width, saved.sizes.width);
+  check_as_loaded(options, s, "--heads", s.heads, saved.sizes.heads);
+  check_as_loaded(options, s, "--hidden", s.hidden, saved.sizes.hidden);
+  check_as_loaded(options, s, "--layers", s.layers, saved.sizes.encoder_layers);
+  check_as_loaded(options, s, "--norm", s.where() == Norm::first,
+                  saved.sizes.norm == Norm::first);
+  check_as_loaded(options, s, saved.language, saved.sizes.dropout);
+}
+
+static int start(const Options& options, const Settings& s) {
+  refuse_contradictions(options, s, {"--steps", "--seeds", "--warm-up"},
+                        {"--width", "--heads", "--hidden", "--layers", "--batch"});
+  HEED_CHECK((s.save.empty() && !s.talks()) || !s.warm_up,
+             "[--warm-up] compares models: none is left to save or to translate with");
+  HEED_CHECK(s.width % s.heads == 0, "[--heads] ", s.heads, " heads share ", s.width,
+             " numbers (--width): it must be divisible by them");
+  check_save(s);
+  std::optional<Checkpoint> saved;
+  if (!s.load.empty())
+    saved.emplace(Checkpoint::read(s.load)), check_loaded(options, s, *saved);
+  if (!s.corpus.pairs.empty()) return learn_pairs(s, std::move(saved));
+  if (saved) {
+    talk(s, *saved);
+    return 0;
+  }
+  if (s.warm_up) return warm_up_alone(s);
+  check_text(s, date_language());
+  return lesson(s);
+}
+
 int main(int argc, char** argv) {
   Settings s;
   Options options("lesson-06", "A Transformer, from the pieces of lesson 02.", s);
   options.add("--steps", s.steps, {1, 100000}, "dates: training steps");
-  options.add("--lr", s.lr, {0, 10}, "dates: learning rate, at its highest");
-  options.add("--norm", s.norm, std::vector<std::string>{"first", "last"},
-              "dates: where a sublayer is normalised");
   options.add("--seeds", s.seeds, {1, 100}, "seeds that the tables are taken over");
   options.add("--warm-up", s.warm_up, "only the table that shows what warm-up is for");
+  options.add("--lr", s.lr, {0, 10}, "learning rate, at its highest; 0.001 with --pairs");
+  options.add("--norm", s.norm, std::vector<std::string>{"first", "last"},
+              "where a sublayer is normalised");
+  options.add("--width", s.width, {1, 4096}, "pairs: numbers of a token");
+  options.add("--heads", s.heads, {1, 4096}, "pairs: heads of each attention");
+  options.add("--hidden", s.hidden, {1, 16384}, "pairs: numbers inside a feed-forward network");
+  options.add("--layers", s.layers, {1, 100},
+              "pairs: layers of the encoder, and of the decoder");
+  options.add("--batch", s.batch, {1, 4096}, "pairs: as many in a batch");
+  add_corpus_options(options, s, "pairs: of embeddings, weights, hidden numbers, sublayers");
   return run_lesson(argc, argv, options, [&] {
+    s.corpus.level = s.level == "words" ? Level::words : Level::characters;
+    if (!s.corpus.pairs.empty() && !options.given("--lr")) s.lr = 0.001;
     for (const char* name : {"--seed", "--steps", "--lr", "--norm"})
       s.claims = s.claims && !options.given(name);
-    return s.warm_up ? warm_up_alone(s) : lesson(s);
+    return start(options, s);
   });
 }

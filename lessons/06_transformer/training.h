@@ -6,43 +6,49 @@
 
 namespace lesson_06 {
 
-// The values are those of the dates.
-struct Plan {
-  int steps = 2000, batch = 32, warm_up = 100;
-  double lr = 0.005, smoothing = 0.1;
+struct TrainerOptions {
+  AdamOptions adam;
+  double smoothing = 0.1;
   double clip = 1;  // the gradient's greatest norm; 0: any
 };
 
+// The values are those of the dates.
+struct Plan {
+  int steps = 2000, batch = 32, warm_up = 100;
+  double lr = 0.005, smoothing = 0.1, clip = 1;
+};
+
 // [snippet: trainer]
-// The learning rate rises for `warm_up` steps, in which Adam gets to know the gradients, while
-// it already falls along half a cosine, to 2 %.
-inline double rate(const Plan& plan, int step) {
-  return plan.lr * warm_up(step, plan.warm_up) * cosine(step, plan.steps, 0.02);
+// The settings of section 5.3 of the paper, but for the rate.
+inline AdamOptions adam_options(double lr) { return {.lr = lr, .beta2 = 0.98, .eps = 1e-9}; }
+
+// The learning rate's share: it rises for `rising` steps, in which Adam gets to know the
+// gradients, while it already falls along half a cosine, to 2 %.
+inline double rate(int step, int rising, int steps) {
+  return warm_up(step, rising) * cosine(step, steps, 0.02);
 }
 
 class Trainer {
  public:
-  Trainer(Transformer& model, const Plan& plan)
-      : model_(model),
-        plan_(plan),
-        adam_(model.named_parameters(), {.lr = plan.lr, .beta2 = 0.98, .eps = 1e-9}) {}
+  Trainer(Transformer& model, const TrainerOptions& options)
+      : adam(model.named_parameters(), options.adam), model_(model), options_(options) {}
 
-  // Returns the loss of the batch, before the step.
-  double step(const Batch& batch) {
-    Tensor loss = loss_of(model_, batch, plan_.smoothing);
-    adam_.zero_grad();
+  // `rate`: the learning rate's share at this step. Returns the loss of the batch, before it.
+  double step(const Batch& batch, double rate = 1) {
+    Tensor loss = loss_of(model_, batch, options_.smoothing);
+    adam.zero_grad();
     loss.backward();
-    if (plan_.clip > 0) clip_grad_norm_(model_.parameters(), plan_.clip);
-    adam_.lr = rate(plan_, done_++);
-    adam_.step();
+    if (options_.clip > 0) clip_grad_norm_(model_.parameters(), options_.clip);
+    adam.lr = options_.adam.lr * rate;
+    adam.step();
     return double(loss.item());
   }
 
+  Adam adam;
+
  private:
   Transformer& model_;
-  Plan plan_;
-  Adam adam_;
-  int done_ = 0;
+  TrainerOptions options_;
 };
 // [end]
 
@@ -51,11 +57,11 @@ class Trainer {
 template <class Next, class After> std::vector<double> train(Transformer& model,
                                                              const Plan& plan, const char* name,
                                                              Next next, After after) {
-  Trainer trainer(model, plan);
+  Trainer trainer(model, {adam_options(plan.lr), plan.smoothing, plan.clip});
   std::vector<double> losses;
   Progress bar(name, plan.steps);
   for (int step = 1; step <= plan.steps; ++step) {
-    losses.push_back(trainer.step(next()));
+    losses.push_back(trainer.step(next(), rate(step - 1, plan.warm_up, plan.steps)));
     bar.step(formatted("loss %.4f", losses.back()));
     after(step);
   }

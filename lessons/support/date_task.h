@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 #include "autograd/tensor.h"
+#include "lessons/support/corpus.h"
 #include "lessons/support/dates.h"
 #include "lessons/support/writing.h"
 
@@ -117,6 +118,12 @@ inline Score score_of(const std::vector<DateLine>& lines,
 struct DatesLog {
   std::vector<double> loss, step, right, mass;
 };
+
+// How a sentence of the reader's becomes numbers: character by character, in its own case.
+inline Language date_language() {
+  return {Level::characters,       120, false, false, date_source_vocabulary(),
+          date_target_vocabulary()};
+}
 
 }  // namespace HEED_PRECISION
 }  // namespace heed

@@ -41,15 +41,18 @@ inline void add_corpus_options(Options& options, CorpusSettings& s, const char* 
   options.add("--interactive", s.interactive, "the same, line by line");
 }
 
-// Options that make no sense together. `of_dates`: those of a model for dates.
+// Options that make no sense together. `of_lesson`: those of the lesson's own tasks;
+// `of_pairs`: what a lesson adds to those of a corpus.
 inline void refuse_contradictions(const Options& options, const CorpusSettings& s,
-                                  const std::vector<const char*>& of_dates) {
-  const bool on_dates = s.corpus.pairs.empty() && s.load.empty();
-  for (const char* name : of_dates)
-    HEED_CHECK(on_dates || !options.given(name), "[", name,
-               "] is for training on dates, not for --pairs or --load");
-  for (const char* name : {"--valid", "--test", "--level", "--min-count", "--longest",
-                           "--epochs", "--dropout", "--beam"})
+                                  const std::vector<const char*>& of_lesson,
+                                  std::vector<const char*> of_pairs = {}) {
+  const bool own_tasks = s.corpus.pairs.empty() && s.load.empty();
+  for (const char* name : of_lesson)
+    HEED_CHECK(own_tasks || !options.given(name), "[", name,
+               "] is for the lesson's own tasks, not for --pairs or --load");
+  of_pairs.insert(of_pairs.end(), {"--valid", "--test", "--level", "--min-count", "--longest",
+                                   "--epochs", "--dropout", "--beam"});
+  for (const char* name : of_pairs)
     HEED_CHECK(!s.corpus.pairs.empty() || !options.given(name), "[", name,
                "] is for a corpus of your own: --pairs FILE is missing");
   HEED_CHECK(s.load.empty() || s.talks() || !s.corpus.pairs.empty(),

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 #include "autograd/exact_math.h"
+#include "autograd/graph.h"
 #include "lessons/support/examples.h"
 #include "lessons/support/translator.h"
 

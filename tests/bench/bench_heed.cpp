@@ -157,7 +157,7 @@ static void measure_transformer(const std::string& name, const lesson_06::Sizes&
                                 int S, int T) {
   manual_seed(0);
   lesson_06::Transformer model(sizes);
-  lesson_06::Trainer trainer(model, {.steps = 1000000, .lr = 1e-4, .smoothing = 0});
+  lesson_06::Trainer trainer(model, {lesson_06::adam_options(1e-4), 0});
   std::vector<Batch> batches = random_batches(sizes.source_words, sizes.target_words, B, S, T);
   size_t count = 0;
   measure(name, [&] { trainer.step(batches[count++ % 4]); });
