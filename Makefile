@@ -82,7 +82,7 @@ PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_
                  tests/test_parallel.cpp,$(TESTS))
 # So do these, which have tensors but no business with their precision.
 ONCE_TESTS := $(PLAIN_TESTS) $(filter tests/test_writing.cpp tests/test_checkpoint.cpp \
-                tests/test_translation.cpp,$(TESTS))
+                tests/test_translation.cpp tests/test_pairs_06.cpp,$(TESTS))
 
 # ---- Objects: build/obj/autograd/gemm.f32.o, gemm.f64.o, pool.o; the tests' in build/obj/test
 typed_objects = $(if $(TOGETHER),$1/together.$2.o) $(ALONE:%.cpp=$1/%.$2.o)
@@ -164,6 +164,7 @@ $(B)/tests-%-double: $(call one_test,f64) $(B)/libheed-test.a
 	$(call quiet,$@)$(link)
 # Which it starts.
 $(B)/tests-pairs-float: | $(B)/lesson-04
+$(B)/tests-pairs_06-float: | $(B)/lesson-06
 $(B)/tests-float $(B)/tests-double: $(SUPPORT_OBJECTS) $(B)/libheed-test.a
 	$(call quiet,$@)$(link)
 

@@ -259,8 +259,8 @@ static void check_loaded(const Options& options, const Settings& s, const Checkp
   check_as_loaded(options, s, "--heads", s.heads, saved.sizes.heads);
   check_as_loaded(options, s, "--hidden", s.hidden, saved.sizes.hidden);
   check_as_loaded(options, s, "--layers", s.layers, saved.sizes.encoder_layers);
-  check_as_loaded(options, s, "--norm", s.where() == Norm::first,
-                  saved.sizes.norm == Norm::first);
+  check_as_loaded(options, s, "--norm", s.norm,
+                  std::string(saved.sizes.norm == Norm::first ? "first" : "last"));
   check_as_loaded(options, s, saved.language, saved.sizes.dropout);
 }
 
