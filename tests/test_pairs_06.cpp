@@ -104,6 +104,24 @@ TEST_CASE("pairs_06: a map shows the mean of all heads, of all layers") {
   }
 }
 
+TEST_CASE("pairs_06: a perplexity is measured without dropout and without smoothing") {
+  manual_seed(1);
+  Sizes sizes{7, 7, 8, 2, 8, 1, 1, Norm::first, 0.5, 11};
+  Transformer model(sizes);
+  std::vector<Example> examples = {{{BOS, 4, 5, EOS}, {4, 5}}, {{BOS, 6, EOS}, {6}}};
+  std::vector<Batch> batches{make_batch(examples)};
+  double measured = perplexity(model, batches).told;
+  CHECK(model.training);
+  model.eval();
+  NoGrad guard;
+  Tensor scores = log_softmax(model.out(model(batches[0])), 2);
+  double sum = 0;
+  for (auto [row, place, word] :
+       {std::tuple(0, 0, 4), {0, 1, 5}, {0, 2, EOS}, {1, 0, 6}, {1, 1, EOS}})
+    sum -= double(scores.at({row, place, word}));
+  CHECK(measured == doctest::Approx(exact::exp(sum / 5)));
+}
+
 // ---- On the command line
 
 TEST_CASE("pairs_06: a corpus in many scripts is learnt, saved, and used") {
