@@ -35,11 +35,12 @@ struct Product {
   int64_t rb, cb;
   Scalar* c;
   int64_t rc, cc;
+  bool onto;  // C += A B
 };
 
 // C^T = B^T A^T has the same chains.
 Product turned(const Product& x) {
-  return {x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, x.c, x.cc, x.rc};
+  return {x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, x.c, x.cc, x.rc, x.onto};
 }
 
 // ---- Blocks ----
@@ -189,10 +190,10 @@ void multiply(const Product& x) {
         const int64_t m = std::min(MC, x.m - i);
         const Product part{m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca,
                            x.b + p * x.rb + j * x.cb, x.rb, x.cb,
-                           x.c + i * x.rc + j * x.cc, x.rc, x.cc};
+                           x.c + i * x.rc + j * x.cc, x.rc, x.cc, x.onto};
         Scalar* a_panels = pack_a ? scratch_a.at_least(k * m) : nullptr;
         if (pack_a) pack_block_of_a(part, a_panels);
-        multiply_block({part, p == 0, a_panels, b_panels, i == 0, vectors});
+        multiply_block({part, p == 0 && !x.onto, a_panels, b_panels, i == 0, vectors});
       }
     }
   }
@@ -240,11 +241,13 @@ void share(const Product& x) {
 }  // namespace
 
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc) {
+          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc,
+          bool onto) {
   if (m <= 0 || n <= 0) return;
 #ifdef HEED_TEST
   multiply_adds += m * n * std::max<int64_t>(k, 0);
 #endif
+  if (k <= 0 && onto) return;
   if (k <= 0) {
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) c[i * rc + j * cc] = 0;
@@ -254,17 +257,18 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
   if (m == 1) ra = rc = 1;
   if (n == 1) cb = cc = 1;
   if (k == 1) ca = rb = 1;
-  const Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, cc};
+  const Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto};
   const bool plain = cb == 1 && cc == 1 && n * S >= VECTOR_BYTES;
   if (plain || cost(x) <= cost(turned(x))) share(x);
   else share(turned(x));
 }
 
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc) {
+                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc,
+                bool onto) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
-      Scalar sum = 0;
+      Scalar sum = onto ? c[i * rc + j * cc] : 0;
       for (int64_t p = 0; p < k; ++p)
         sum = simd::fma(a[i * ra + p * ca], b[p * rb + j * cb], sum);
       c[i * rc + j * cc] = sum;

@@ -105,6 +105,15 @@ Tensor log_softmax(const Tensor& x, int dim);
 // The score of Bahdanau, Cho and Bengio 2015, appendix A.1.2, for one query a sentence.
 Tensor additive_scores(const Tensor& query, const Tensor& keys, const Tensor& v);
 
+// ---- fused_attention.cpp --------------------------------------------------------------------
+// query: (..., Tq, d), key: (..., Tk, d), value: (..., Tk, dv), equal sizes in front; mask, if
+// any, broadcasts to (..., Tq, Tk); y: (..., Tq, dv)
+//                                                   y = softmax(query key^T / sqrt(d)) value
+// over the keys that the mask leaves visible (not 0); a query that sees none gets 0. The
+// weights never lie in memory as a whole. Dao et al. 2022.
+Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                       const Tensor& mask = {});
+
 // ---- matmul.cpp -----------------------------------------------------------------------------
 // a: (..., m, k), b: (..., k, n), y: (..., m, n)    y_ij = sum_p a_ip b_pj
 // The leading dimensions broadcast. A vector (k) acts as a row on the left and as a column on

@@ -4,6 +4,7 @@
 #include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
+#include "autograd/parts.h"
 #include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
@@ -120,25 +121,6 @@ Tensor softmax_gradient(const Tensor& g, const Tensor& y) {
   return d;
 }
 
-// The rows of a mask that is read as one of `shape`: strides of 0 where it repeats.
-class MaskRows {
- public:
-  MaskRows(const Tensor& mask, const Shape& shape) : mask_(mask.detach().expand(shape)) {
-    if (mask_.strides().back() != 1) mask_ = mask_.contiguous();
-  }
-  const Scalar* operator[](int64_t row) const {
-    int64_t offset = 0;
-    for (int d = mask_.dim() - 2; d >= 0; --d) {
-      offset += row % mask_.shape()[d] * mask_.strides()[d];
-      row /= mask_.shape()[d];
-    }
-    return mask_.data() + offset;
-  }
-
- private:
-  Tensor mask_;
-};
-
 // What is hidden takes part neither in the maximum nor in the sum, whatever its score is.
 void masked_row(const Scalar* in, const Scalar* mask, Scalar* out, int64_t n) {
   constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
@@ -201,7 +183,7 @@ Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
              ": the mask must broadcast to x, not x to the mask");
   Tensor dense = x.detach().contiguous(), y = empty(x.shape());
   int64_t n = x.shape().back();
-  MaskRows rows(mask, x.shape());
+  const Parts rows(mask.detach().expand(x.shape()), 1);
   const Scalar* first = dense.data();
   for_rows(
       dense, y,

@@ -42,6 +42,17 @@ Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
   return {output, weights};
 }
 
+Tensor attention_output(const Tensor& query, const Tensor& key, const Tensor& value,
+                        const Mask& mask, double dropout_p) {
+  if (dropout_p != 0)
+    return scaled_dot_product_attention(query, key, value, mask, dropout_p).output;
+  check_shapes(query, key, value);
+  if (!mask.defined()) return fused_attention(query, key, value);
+  const Shape scores =
+      query.shape().without(query.dim() - 1).with(query.dim() - 1, key.size(-2));
+  return fused_attention(query, key, value, mask.for_scores(scores));
+}
+
 Tensor split_heads(const Tensor& x, int heads) {
   HEED_CHECK(x.dim() == 3 && heads >= 1 && x.shape()[2] % heads == 0, "[split_heads] x ",
              x.shape(), " for ", heads, " heads: (B, T, D) wanted, with D divisible by heads");
@@ -99,8 +110,8 @@ Attention MultiHeadAttention::operator()(const Tensor& query, const KeysValues& 
   return {out_proj(merge_heads(a.output)), a.weights};
 }
 
-Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
-                                         const Tensor& value, const Mask& mask) const {
+void MultiHeadAttention::check(const Tensor& query, const Tensor& key,
+                               const Tensor& value) const {
   int64_t D = out_proj.weight.shape()[0];
   const auto check = [&](bool ok, const auto&... what) {
     HEED_CHECK(ok, "[MultiHeadAttention] query ", query.shape(), ", key ", key.shape(),
@@ -110,7 +121,20 @@ Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
     check(x->dim() == 3 && x->shape()[2] == D, "(B, T, ", D, ") wanted for each");
   check(query.size(0) == key.size(0) && key.size(0) == value.size(0), "one batch size wanted");
   check(key.size(1) == value.size(1), "a value for each key wanted");
+}
+
+Attention MultiHeadAttention::operator()(const Tensor& query, const Tensor& key,
+                                         const Tensor& value, const Mask& mask) const {
+  check(query, key, value);
   return (*this)(query, project(key, value), mask);
+}
+
+Tensor MultiHeadAttention::output(const Tensor& query, const Tensor& key, const Tensor& value,
+                                  const Mask& mask) const {
+  check(query, key, value);
+  KeysValues memory = project(key, value);
+  return out_proj(merge_heads(attention_output(projected(query, 0), memory.keys, memory.values,
+                                               mask, training ? dropout : 0)));
 }
 
 }  // namespace HEED_PRECISION

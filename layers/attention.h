@@ -25,6 +25,12 @@ Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
                                        const Tensor& value, const Mask& mask = {},
                                        double dropout_p = 0);
 
+// The output alone, for those who do not ask for the weights: by fused_attention, so that
+// memory grows with the number of keys and not with its product with that of queries. It pays
+// from some hundred keys on. (With dropout the weights are made all the same.)
+Tensor attention_output(const Tensor& query, const Tensor& key, const Tensor& value,
+                        const Mask& mask = {}, double dropout_p = 0);
+
 // Into heads and back. H heads of d = D / H numbers each: (B, T, D) <-> (B, H, T, d).
 Tensor split_heads(const Tensor& x, int heads);
 Tensor merge_heads(const Tensor& x);
@@ -37,9 +43,9 @@ struct KeysValues {
 // Several attentions side by side, each on projections of its own (section 3.2.2), with the
 // names and the start of torch.nn.MultiheadAttention.
 struct MultiHeadAttention : Module {
-  Linear out_proj;            // D -> D (drawn first, as in PyTorch)
-  Parameter in_proj_weight;   // (3 D, D): the rows of query, key and value
-  Parameter in_proj_bias;     // (3 D)
+  Linear out_proj;           // D -> D (drawn first, as in PyTorch)
+  Parameter in_proj_weight;  // (3 D, D): the rows of query, key and value
+  Parameter in_proj_bias;    // (3 D)
   FIELDS(in_proj_weight, in_proj_bias, out_proj)
   int heads;
   double dropout;  // of the weights, in training
@@ -52,13 +58,18 @@ struct MultiHeadAttention : Module {
   Attention operator()(const Tensor& query, const Tensor& key, const Tensor& value,
                        const Mask& mask = {}) const;
 
-  // The same in two steps, for keys that are asked again and again: a decoder that writes token
-  // by token projects each once.
+  // The output alone, by attention_output().
+  Tensor output(const Tensor& query, const Tensor& key, const Tensor& value,
+                const Mask& mask = {}) const;
+
+  // The first in two steps, for keys that are asked again and again: a decoder that writes
+  // token by token projects each once.
   KeysValues project(const Tensor& key, const Tensor& value) const;
   Attention operator()(const Tensor& query, const KeysValues& projected,
                        const Mask& mask = {}) const;
 
  private:
+  void check(const Tensor& query, const Tensor& key, const Tensor& value) const;
   Tensor projected(const Tensor& x, int which) const;
 };
 

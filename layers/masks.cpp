@@ -42,11 +42,11 @@ Tensor Mask::for_scores(const Shape& scores) const {
 
 Mask causal_mask(int64_t size) {
   HEED_CHECK(size >= 1, "[causal_mask] size ", size, ": at least 1 wanted");
-  Tensor may = zeros({size, size});
-  Scalar* out = may.mutable_data();
-  for (int64_t i = 0; i < size; ++i)
-    for (int64_t j = 0; j <= i; ++j) out[i * size + j] = 1;
-  return Mask::keep(may);
+  // Each row is the one before, moved by a place: all are pieces of 1 ... 1 0 ... 0.
+  Tensor row = cat({ones({size}), zeros({size - 1})}, 0);
+  Mask mask;
+  mask.may_ = Tensor(row.storage(), size - 1, {size, size}, {-1, 1});
+  return mask;
 }
 
 Mask padding_mask(std::span<const int> lengths, int64_t T) {
@@ -97,7 +97,7 @@ void print_keys(std::ostream& out, const Scalar* row, int64_t n) {
 
 std::ostream& operator<<(std::ostream& out, const Mask& mask) {
   if (!mask.defined()) return out << "no mask: every query sees every key\n";
-  const Tensor& may = mask.tensor();
+  const Tensor may = mask.tensor().contiguous();
   const Shape& shape = may.shape();
   int64_t Tq = may.size(-2), Tk = may.size(-1);
   for (int64_t i = 0; i < numel(shape.without(may.dim() - 1)); ++i) {

@@ -27,11 +27,13 @@ class Mask {
   Tensor for_scores(const Shape& scores) const;
 
  private:
+  friend Mask causal_mask(int64_t size);
   explicit Mask(const Tensor& may);
   Tensor may_;
 };
 
 // (size, size): position i may look at 0 ... i, not ahead. Vaswani et al. 2017, section 3.2.3.
+// Its rows share their numbers: 2 size - 1 of them, in all.
 Mask causal_mask(int64_t size);
 // (B, 1, T): the keys of sentence b are its first lengths[b] positions; the rest is padding.
 Mask padding_mask(std::span<const int> lengths, int64_t T);

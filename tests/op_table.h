@@ -134,6 +134,21 @@ inline OpRows masked_softmax_rows() {
   };
 }
 
+inline OpRows fused_attention_rows() {
+  return {
+      OpRow("fused_attention(Tensor, Tensor, Tensor, Tensor)")
+          .golden(cases("fused_attention", {"plain", "one", "heads"}),
+                  CALL(fused_attention(a[0], a[1], a[2])))
+          .golden(cases("fused_attention", {"masked", "sentences", "causal", "long"}),
+                  CALL(fused_attention(a[0], a[1], a[2], a[3])))
+          .form({{2, 4, 3, 5}, {2, 3, 5, 6}, {3, 2, 6, 2}},
+                CALL(fused_attention(a[0].transpose(1, 2), a[1].transpose(2, 3),
+                                     a[2].transpose(0, 1), tensor({0, 1, 1, 0, 1, 0}, {1, 6}))))
+          .form({{3, 2}, {4, 2}, {4, 2}},
+                CALL(fused_attention(a[0], a[1], a[2], tensor({1, 0, 1}, {3, 1})))),
+  };
+}
+
 inline OpRows product_rows() {
   const Call plain = CALL(matmul(a[0], a[1]));
   return {
@@ -271,10 +286,10 @@ inline OpRows recurrent_rows() {
 inline const OpRows& op_table() {
   static const OpRows table = [] {
     OpRows all;
-    for (auto part : {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows,
-                      var_rows, max_rows, softmax_rows, masked_softmax_rows,
-                      additive_scores_rows, product_rows, loss_rows, normalize_rows,
-                      dropout_rows, recurrent_rows})
+    for (auto part :
+         {arithmetic_rows, function_rows, view_rows, joining_rows, sum_rows, var_rows, max_rows,
+          softmax_rows, masked_softmax_rows, additive_scores_rows, fused_attention_rows,
+          product_rows, loss_rows, normalize_rows, dropout_rows, recurrent_rows})
       for (OpRow& row : part()) all.push_back(std::move(row));
     return all;
   }();

@@ -58,7 +58,7 @@ struct Matrix {
 using Multiply = decltype(gemm);
 void multiply(Multiply* f, const Matrix& a, const Matrix& b, Matrix& c) {
   f(a.rows, b.columns, a.columns, a.data(), a.at.row, a.at.column, b.data(), b.at.row,
-    b.at.column, c.data(), c.at.row, c.at.column);
+    b.at.column, c.data(), c.at.row, c.at.column, false);
 }
 
 // The largest error of c against sums in double, in units of what k roundings may do.
@@ -148,9 +148,9 @@ TEST_CASE("gemm: strided views of A, B and C, and C transposed") {
 }
 
 TEST_CASE("gemm: sizes that cross the blocks") {
-  const Shape shapes[] = {{300, 40, 700}, {41, 1100, 530}, {130, 70, 1030}, {8, 512, 512},
-                               {1, 300, 2000}, {2000, 1, 300},  {700, 3, 515},   {3, 2100, 257},
-                               {257, 259, 261}, {193, 2070, 20}};
+  const Shape shapes[] = {{300, 40, 700},  {41, 1100, 530}, {130, 70, 1030}, {8, 512, 512},
+                          {1, 300, 2000},  {2000, 1, 300},  {700, 3, 515},   {3, 2100, 257},
+                          {257, 259, 261}, {193, 2070, 20}};
   std::mt19937 words(3);
   for (auto [m, n, k] : shapes)
     for (auto a_layout : {plain, transposed})
@@ -166,7 +166,8 @@ TEST_CASE("gemm: every width of a row, where the sums go on over blocks") {
   std::mt19937 words(8);
   for (int64_t m : {1, 2, 3, 4, 6, 9})
     for (int64_t n = 1; n <= 60; ++n) {
-      Matrix a(m, 1030, plain(m, 1030)), b(1030, n, n % 2 ? plain(1030, n) : transposed(1030, n));
+      Matrix a(m, 1030, plain(m, 1030)),
+          b(1030, n, n % 2 ? plain(1030, n) : transposed(1030, n));
       a.fill(words);
       b.fill(words);
       CHECK(difference(a, b, plain(m, n)) == "");
@@ -197,6 +198,33 @@ TEST_CASE("gemm: the same bits on every CPU and from every compiler") {
   CHECK(hash == (sizeof(Scalar) == 4 ? 17369474476447781291u : 14349668337274018188u));
 }
 
+TEST_CASE("gemm: onto what C holds, over all blocks, the bits of the plain loop") {
+  std::mt19937 words(5);
+  spoil_scratch();
+  for (auto [m, n, k] : {Shape{1, 1, 1},
+                         {5, 7, 0},
+                         {9, 26, 40},
+                         {17, 3, 90},
+                         {40, 16, 5},
+                         {97, 33, 1100},
+                         {130, 1040, 20},
+                         {12, 1, 513}})
+    for (auto a_layout : {plain, transposed})
+      for (auto b_layout : {plain, transposed})
+        for (auto c_layout : {plain, padded, spread, transposed}) {
+          Matrix a(m, k, a_layout(m, k)), b(k, n, b_layout(k, n)), c(m, n, c_layout(m, n));
+          for (Matrix* x : {&a, &b, &c}) x->fill(words);
+          Matrix expected = c;
+          auto onto = [&](Multiply* f, Matrix& c) {
+            f(m, n, k, a.data(), a.at.row, a.at.column, b.data(), b.at.row, b.at.column,
+              c.data(), c.at.row, c.at.column, true);
+          };
+          onto(gemm, c);
+          onto(gemm_naive, expected);
+          CHECK_MESSAGE(c.same_bits(expected), m, " x ", n, " x ", k);
+        }
+}
+
 TEST_CASE("gemm: nothing to sum gives zeros, nothing to fill does nothing") {
   Matrix a(3, 0, plain(3, 0)), b(0, 5, plain(0, 5)), c(3, 5, padded(3, 5));
   multiply(gemm, a, b, c);
@@ -219,8 +247,10 @@ TEST_CASE("gemm: NaN and infinity go where the sum takes them, and nowhere else"
     multiply(gemm, a, b, c);
     for (int64_t i = 0; i < 7; ++i)
       for (int64_t j = 0; j < n; ++j) {
-        if (i == 2) CHECK(std::isnan(c(i, j)));
-        else CHECK(std::isfinite(c(i, j)) == (j != n - 1));
+        if (i == 2)
+          CHECK(std::isnan(c(i, j)));
+        else
+          CHECK(std::isfinite(c(i, j)) == (j != n - 1));
       }
   }
 }
@@ -228,8 +258,8 @@ TEST_CASE("gemm: NaN and infinity go where the sum takes them, and nowhere else"
 TEST_CASE("gemm: the same bits at 1, 2, 3 and 8 threads") {
   const int threads = get_num_threads();
   std::mt19937 words(6);
-  for (auto [m, n, k] : {Shape{401, 523, 300}, Shape{9, 3001, 260},
-                         Shape{3001, 9, 260}, Shape{1000, 1000, 20}}) {
+  for (auto [m, n, k] : {Shape{401, 523, 300}, Shape{9, 3001, 260}, Shape{3001, 9, 260},
+                         Shape{1000, 1000, 20}}) {
     Matrix a(m, k, plain(m, k)), b(k, n, transposed(k, n)), one(m, n, plain(m, n));
     a.fill(words);
     b.fill(words);

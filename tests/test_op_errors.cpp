@@ -119,6 +119,8 @@ std::vector<Undefined> undefined_others() {
       {"dropout(Tensor, double, bool)", "[dropout]", [=] { dropout(NONE, 0.5, false); }},
       {"additive_scores(Tensor, Tensor, Tensor)", "[additive_scores]",
        [=] { additive_scores(x, x.unsqueeze(0), NONE); }},
+      {"fused_attention(Tensor, Tensor, Tensor, Tensor)", "[fused_attention]",
+       [=] { fused_attention(x, NONE, x); }},
       {"gru(Tensor, Tensor, Tensor, Tensor, span<int>, bool, bool)", "[gru]",
        [=] { gru(x, x, v, NONE); }},
   };
@@ -230,8 +232,11 @@ TEST_CASE("op errors: reductions") {
   expect_error([&] { log_softmax(x, -3); }, {"[log_softmax]", "dimension -3"});
   expect_error([&] { masked_softmax(x, ones({2})); },
                {"[masked_softmax]", "(4, 3)", "(2)", "3 and 2 differ"});
-  expect_error([&] { masked_softmax(x, ones({2, 4, 3})); },
-               {"[masked_softmax]", "(4, 3)", "(2, 4, 3)", "mask must broadcast to x"});
+  expect_error(
+      [&] {
+        masked_softmax(x, ones({2, 4, 3}));
+      },
+      {"[masked_softmax]", "(4, 3)", "(2, 4, 3)", "mask must broadcast to x"});
   expect_error([&] { masked_softmax(ones({3}), x); }, {"[masked_softmax]", "(3)", "(4, 3)"});
   expect_error([&] { masked_softmax(scalar(1), scalar(1)); }, {"[masked_softmax]", "scalar"});
 }
@@ -319,10 +324,35 @@ TEST_CASE("op errors: batch_norm") {
 TEST_CASE("op errors: additive_scores") {
   Tensor q = ones({2, 3}), k = ones({2, 4, 3}), v = ones({3});
   expect_error([&] { additive_scores(q, q, v); }, {"[additive_scores]", "(2, 3)", "(B, T, A)"});
-  expect_error([&] { additive_scores(ones({2, 4}), k, v); },
-               {"[additive_scores]", "(2, 4, 3)", "query (2, 4)", "(2, 3) and (3) wanted"});
+  expect_error(
+      [&] {
+        additive_scores(ones({2, 4}), k, v);
+      },
+      {"[additive_scores]", "(2, 4, 3)", "query (2, 4)", "(2, 3) and (3) wanted"});
   expect_error([&] { additive_scores(ones({1, 3}), k, v); }, {"[additive_scores]", "(1, 3)"});
   expect_error([&] { additive_scores(q, k, ones({1, 3})); }, {"[additive_scores]", "v (1, 3)"});
+}
+
+TEST_CASE("op errors: fused_attention") {
+  Tensor q = ones({2, 3, 4}), k = ones({2, 5, 4}), v = ones({2, 5, 6});
+  auto wrong = [](const Tensor& q, const Tensor& k, const Tensor& v, const char* shape) {
+    expect_error([&] { fused_attention(q, k, v); },
+                 {"[fused_attention]", shape, "(..., Tq, d), (..., Tk, d) and (..., Tk, dv)"});
+  };
+  wrong(ones({4}), ones({4}), ones({4}), "query (4)");
+  wrong(ones({2, 3, 5}), k, v, "query (2, 3, 5)");
+  wrong(q, ones({5, 4}), v, "key (5, 4)");
+  wrong(q, ones({3, 5, 4}), v, "key (3, 5, 4)");
+  wrong(q, k, ones({3, 5, 6}), "value (3, 5, 6)");
+  wrong(q, k, ones({2, 4, 6}), "value (2, 4, 6)");
+  wrong(ones({2, 3, 0}), ones({2, 5, 0}), v, "query (2, 3, 0)");
+  auto wrong_mask = [&](const Shape& mask, const char* shape) {
+    expect_error([&] { fused_attention(q, k, v, ones(mask)); },
+                 {"[fused_attention]", "(2, 3, 5)", shape});
+  };
+  wrong_mask({3, 4}, "(3, 4)");
+  wrong_mask({2, 2, 5}, "(2, 2, 5)");
+  wrong_mask({3, 2, 3, 5}, "(3, 2, 3, 5)");
 }
 
 TEST_CASE("op errors: layer_norm and dropout") {

@@ -5,6 +5,7 @@
 #include "autograd/ops.h"
 #include "autograd/random.h"
 #include "layers/activation.h"
+#include "layers/attention.h"
 #include "layers/batch_norm.h"
 #include "layers/linear.h"
 #include "layers/sequential.h"
@@ -198,3 +199,15 @@ TEST_CASE("pool: a training step in steady state takes nothing from the system")
 }
 
 #endif
+
+TEST_CASE("pool: fused attention takes no block that could hold all weights") {
+  const int64_t T = 4200;  // T T numbers are more than the 64 MB of a large block
+  manual_seed(0);
+  Tensor q = randn({T, 2}).requires_grad_(), k = randn({T, 2}).requires_grad_(),
+         v = randn({T, 2}).requires_grad_(), g = randn({T, 2});
+  int64_t before = large;
+  attention_output(q, k, v, causal_mask(T)).backward(g);
+  CHECK(large == before);
+  { Tensor weights = matmul(q.detach(), k.detach().transpose(0, 1)); }
+  CHECK(large == before + 1);
+}

@@ -465,10 +465,35 @@ def additives(cases):
               lambda q, k, v: score(q.T, k.transpose(1, 2), v), (5, 3), (3, 5, 4), (5,))
 
 
+def fused_attentions(cases):
+    """in0 query, in1 key, in2 value, in3 the mask: 1 = visible. A block has 256 queries and 128
+    keys, so that the long ones go over several; every query sees a key."""
+    def attend(q, k, v, mask=None):
+        mask = None if mask is None else mask != 0
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    def coins(*shape):
+        mask = (draw("mask", *shape, low=0, high=3) > 1).astype("f4")
+        mask[..., 0] = 1
+        return mask
+
+    add = lambda name, *args, **more: cases.add(
+        f"fused_attention.{name}", "fused_attention(a, b, c, d)", attend, *args, **more)
+    for name, q, k, v in [("plain", (4, 6), (5, 6), (5, 7)), ("one", (1, 1), (1, 1), (1, 1)),
+                          ("heads", (2, 3, 4, 6), (2, 3, 5, 6), (2, 3, 5, 2))]:
+        add(name, q, k, v)
+    for name, q, k, v, mask in [
+            ("masked", (2, 3, 4, 6), (2, 3, 5, 6), (2, 3, 5, 2), coins(2, 1, 4, 5)),
+            ("sentences", (2, 4, 6), (2, 5, 6), (2, 5, 2), coins(2, 1, 5)),
+            ("causal", (130, 4), (130, 4), (130, 3), numpy.tri(130, dtype="f4")),
+            ("long", (260, 3), (270, 3), (270, 2), coins(260, 270))]:
+        add(name, q, k, v, mask, constant=(3,))
+
+
 def ops_file():
     cases = Cases()
     for part in (elementwise, shapes, reductions, masked_softmaxes, products, losses,
-                 normalisations, dropouts, recurrences, additives):
+                 normalisations, dropouts, recurrences, additives, fused_attentions):
         part(cases)
     return cases
 

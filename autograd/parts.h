@@ -1,0 +1,29 @@
+// A tensor as a sequence of parts, wherever they lie in memory. For library sources.
+#pragma once
+#include "autograd/tensor.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+
+// The rows (inner = 1) or matrices (inner = 2) of x's last dimensions, in row-major order of
+// the others. The numbers of a row lie side by side; if they do not in x, they are copied.
+class Parts {
+ public:
+  Parts(const Tensor& x, int inner) : x_(x.detach()), outer_(x.dim() - inner) {
+    if (x_.strides().back() != 1 && x_.shape().back() != 1) x_ = x_.contiguous();
+  }
+  const Scalar* operator[](int64_t part) const {
+    int64_t offset = 0;
+    for (int d = outer_ - 1; d >= 0; part /= x_.shape()[d], --d)
+      offset += part % x_.shape()[d] * x_.strides()[d];
+    return x_.data() + offset;
+  }
+  int64_t step() const { return x_.strides()[x_.dim() - 2]; }  // from row to row of a matrix
+
+ private:
+  Tensor x_;
+  int outer_;
+};
+
+}  // namespace HEED_PRECISION
+}  // namespace heed
