@@ -136,6 +136,19 @@ TEST_CASE("fused attention: hidden keys at the end change no bit, whatever they 
   }
 }
 
+TEST_CASE("fused attention: nor does one in the middle, however large its score") {
+  manual_seed(10);
+  Tensor q = ones({3, 4}), k = randn({200, 4}), v = randn({200, 4}), g = randn({3, 4});
+  Tensor may = ones({1, 200});
+  for (int key : {0, 70, 150}) may.set({0, key}, 0);
+  Result with = run(FUSED, q, k, v, Mask::keep(may), g);
+  for (int key : {0, 70, 150}) k.select(0, key).fill_(200);  // e^-400 would be all that is left
+  Result other = run(FUSED, q, k, v, Mask::keep(may), g);
+  CHECK(same(with.y, other.y));
+  CHECK(same(with.dq, other.dq));
+  CHECK(same(with.dv, other.dv));
+}
+
 TEST_CASE("fused attention: under a causal mask no later key changes a bit") {
   manual_seed(5);
   const int64_t T = 520;
