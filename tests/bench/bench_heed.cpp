@@ -1,10 +1,12 @@
 // heed's side of the bars: reads the name of a measurement on standard input and answers one
 // line, `NAME BEST MEDIAN`, microseconds a call over five blocks of about 20 ms, or `NAME
-// absent`. tests/bench/peers.py asks it and the peers in turn. One thread.
+// absent`. tests/bench/peers.py asks it and the peers in turn. One thread, or as many as stand
+// behind the name: transformer_large@2.
 //
 //   echo step | build/bench/bench_heed           by hand
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -29,8 +31,9 @@ template <class F> static void measure(const std::string& name, F f) {
     for (int64_t i = 0; i < n; ++i) f();
     return (now() - start) / double(n);
   };
-  block(3);
-  int64_t n = std::max<int64_t>(1, int64_t(20000 / std::max(0.001, block(10))));
+  double once = block(1);
+  if (once < 5000) once = block(10);
+  int64_t n = std::max<int64_t>(1, int64_t(20000 / std::max(0.001, once)));
   block(n);
   std::vector<double> times;
   for (int i = 0; i < 5; ++i) times.push_back(block(n));
@@ -85,9 +88,8 @@ struct Heads : Module {
   explicit Heads(int64_t T)
       : query(512, 512), key(512, 512), value(512, 512), out(512, 512), mask(causal_mask(T)) {}
   Tensor operator()(const Tensor& x) const {
-    Attention a = scaled_dot_product_attention(split_heads(query(x), 8), split_heads(key(x), 8),
-                                               split_heads(value(x), 8), mask);
-    return out(merge_heads(a.output));
+    return out(merge_heads(attention_output(split_heads(query(x), 8), split_heads(key(x), 8),
+                                            split_heads(value(x), 8), mask)));
   }
 };
 
@@ -118,6 +120,34 @@ static void measure_model(const std::string& name, Model model, const Shape& sha
       adam.step();
     });
   }
+}
+
+// Attention alone, 8 heads of 64, causal, forward and backward.
+static void measure_attention(const std::string& name, int64_t T) {
+  Tensor q = randn({1, 8, T, 64}).requires_grad_(), k = randn({1, 8, T, 64}).requires_grad_(),
+         v = randn({1, 8, T, 64}).requires_grad_(), g = randn({1, 8, T, 64});
+  Mask mask = causal_mask(T);
+  measure(name, [&] {
+    for (const Tensor& x : {q, k, v}) x.zero_grad();
+    attention_output(q, k, v, mask).backward(g);
+  });
+}
+
+// Adam over 16 million parameters, which reads four arrays and writes three; and what a copy of
+// one such array takes, which reads one and writes one.
+constexpr int64_t MANY = 16'000'000;
+static void measure_adam(const std::string& name) {
+  Tensor p = zeros({MANY}).requires_grad_();
+  Adam adam({{"p", p}}, {.lr = 1e-3});
+  p.backward(randn({MANY}));
+  measure(name, [&] { adam.step(); });
+}
+static void measure_copy(const std::string& name) {
+  std::vector<Scalar> from(MANY, 1), to(MANY, 0);
+  measure(name, [&] {
+    std::memcpy(to.data(), from.data(), MANY * sizeof(Scalar));
+    asm volatile("" : : "r"(to.data()) : "memory");
+  });
 }
 
 // Batches of sources of S words, targets of T - 1 and <eos>.
@@ -188,18 +218,6 @@ static void measure_both(const std::string& name,
   });
 }
 
-static void measure_matmul(const std::string& name) {
-  int m = 0, n = 0, k = 0;
-  if (std::sscanf(name.c_str(), "matmul_%dx%dx%d", &m, &n, &k) != 3) {
-    std::printf("%s absent\n", name.c_str());
-    std::fflush(stdout);
-    return;
-  }
-  Tensor a = randn({m, k}), b = randn({k, n});
-  NoGrad guard;
-  measure(name, [&] { matmul(a, b); });
-}
-
 // One recorded operation on four numbers: a chain of a thousand, forward, then backward.
 static void measure_record(const std::string& name, bool backward) {
   Tensor x = ones({4}).requires_grad_(), g = ones({4}), factor = full({4}, 1.0001);
@@ -227,6 +245,9 @@ int main() {
   std::unique_ptr<Training> training;
   std::string name;
   while (std::getline(std::cin, name)) {
+    const size_t at = name.find('@');
+    set_num_threads(at == std::string::npos ? 1 : std::stoi(name.substr(at + 1)));
+    auto is = [&](const char* what) { return name.substr(0, at) == what; };
     if (name == "about") {
       std::printf("about heed, %s\n", __VERSION__);
     } else if (name == "losses") {
@@ -249,25 +270,33 @@ int main() {
     } else if (name == "layer_norm") {
       Tensor weight = randn({1024}), bias = randn({1024});
       measure_both(name, [&](const Tensor& x) { return layer_norm(x, weight, bias); });
+    } else if (name == "attention_1024") {
+      measure_attention(name, 1024);
+    } else if (name == "attention_4096") {
+      measure_attention(name, 4096);
+    } else if (name == "adam") {
+      measure_adam(name);
+    } else if (name == "copy") {
+      measure_copy(name);
     } else if (name == "heads_forward_2x4" || name == "heads_step_2x4") {
       measure_model(name, Heads(4), {2, 4, 512});
     } else if (name == "heads_forward_8x64" || name == "heads_step_8x64") {
       measure_model(name, Heads(64), {8, 64, 512});
-    } else if (name == "heads_forward_2x1024" || name == "heads_step_2x1024") {
+    } else if (name == "heads_forward_2x1024" || is("heads_step_2x1024")) {
       measure_model(name, Heads(1024), {2, 1024, 512});
     } else if (name == "block_step_small") {
       measure_model(name, Block(16), {2, 16, 8, 8});
-    } else if (name == "block_step_large") {
+    } else if (is("block_step_large")) {
       measure_model(name, Block(64), {4, 64, 32, 32});
     } else if (name == "seq2seq_small") {
       measure_seq2seq(name, {40, 40, 32, 64}, 64, 20, 12);
     } else if (name == "seq2seq_middle") {
       measure_seq2seq(name, {40, 40, 64, 128}, 64, 20, 12);
-    } else if (name == "seq2seq_large") {
+    } else if (is("seq2seq_large")) {
       measure_seq2seq(name, {6000, 6000, 256, 512}, 32, 25, 25);
     } else if (name == "transformer_small") {
       measure_transformer(name, {40, 40, 64, 4, 128, 2, 2, lesson_06::Norm::last}, 64, 20, 11);
-    } else if (name == "transformer_large") {
+    } else if (is("transformer_large")) {
       measure_transformer(name, {1000, 1000, 512, 8, 2048, 6, 6, lesson_06::Norm::last}, 8, 64,
                           64);
     } else if (name == "fit") {
@@ -275,7 +304,7 @@ int main() {
     } else if (name == "record_forward" || name == "record_backward") {
       measure_record(name, name == "record_backward");
     } else {
-      measure_matmul(name);
+      std::printf("%s absent\n", name.c_str());
     }
     std::fflush(stdout);
   }

@@ -32,9 +32,6 @@ ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
 
-SHAPES = ["64x64x64", "128x128x128", "256x256x256", "512x512x512", "10x100x10", "10x26x100",
-          "100x26x10", "8x512x512", "64x192x96", "704x64x64", "4096x64x512", "512x512x64"]
-
 # measurement: [(peer, its name there, title, bar: heed's share of the peer's time at most)]
 MEASUREMENTS = {
     "step": [("torch", "step", "PyTorch eager, Adam", 1 / 60),
@@ -61,9 +58,11 @@ MEASUREMENTS = {
        for size, bar in [("small", 1 / 3), ("large", 0.8)]},
     "fit": [("keras_jax", "fit", "Keras on JAX", 1 / 10),
             ("keras_tf", "fit", "Keras on TensorFlow", 1 / 100)],
-    **{f"matmul_{s}": [("torch", f"matmul_{s}", "MKL through torch.mm", 1 / 0.9)]
-       for s in SHAPES},
-    "record_forward": [], "record_backward": []}
+    **{f"attention_{T}": [("torch", f"attention_{T}", "PyTorch, flash", 0.8)]
+       for T in (1024, 4096)},
+    "record_forward": [], "record_backward": [], "adam": [], "copy": [],
+    **{f"{large}@2": [] for large in ("heads_step_2x1024", "block_step_large", "seq2seq_large",
+                                      "transformer_large")}}
 STEPS = {"step_scan": 25, "fit": 320}  # in a call of these; times are those of one
 LIMITS = {"record_forward": 0.060, "record_backward": 0.100}  # microseconds
 
@@ -165,11 +164,6 @@ def serve_torch():
         g = torch.randn(1024, 1024)
         return lambda: torch.autograd.grad(f(x), x, g)
 
-    def matmul(shape):
-        m, n, k = map(int, shape.split("x"))
-        a, b, c = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
-        return lambda: torch.mm(a, b, out=c)
-
     class Heads(nn.Module):
         """Multi-head attention, causal, 8 heads, width 512, by four Linears; plainly as in
         lesson 02's document, or through PyTorch's own function."""
@@ -187,6 +181,12 @@ def serve_torch():
                 scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
                 y = scores.masked_fill(~self.visible, -1e9).softmax(-1) @ v
             return self.linears[3](y.transpose(1, 2).contiguous().view(B, T, D))
+
+    def attention(T):
+        q, k, v = (torch.randn(1, 8, T, 64, requires_grad=True) for _ in range(3))
+        g = torch.randn(1, 8, T, 64)
+        return lambda: torch.autograd.grad(
+            F.scaled_dot_product_attention(q, k, v, is_causal=True), (q, k, v), g)
 
     class Block(nn.Module):
         """Self-attention over feature maps, as in lesson 03's document."""
@@ -304,14 +304,15 @@ def serve_torch():
                      lambda: Heads(T, form == "sdpa"), (B, T, 512), what == "forward")
                  for form in ("heads", "sdpa") for what in ("forward", "step")
                  for B, T in ((2, 4), (8, 64), (2, 1024))},
+              "attention_1024": lambda: attention(1024),
+              "attention_4096": lambda: attention(4096),
               "block_step_small": lambda: model(lambda: Block(16), (2, 16, 8, 8), False),
               "block_step_large": lambda: model(lambda: Block(64), (4, 64, 32, 32), False),
               "seq2seq_small": lambda: seq2seq(40, 32, 64, 64, 20, 12),
               "seq2seq_middle": lambda: seq2seq(40, 64, 128, 64, 20, 12),
               "seq2seq_large": lambda: seq2seq(6000, 256, 512, 32, 25, 25),
               "transformer_small": lambda: transformer(40, 64, 4, 128, 2, 64, 20, 11),
-              "transformer_large": lambda: transformer(1000, 512, 8, 2048, 6, 8, 64, 64),
-              **{f"matmul_{s}": lambda s=s: matmul(s) for s in SHAPES}})
+              "transformer_large": lambda: transformer(1000, 512, 8, 2048, 6, 8, 64, 64)})
 
 
 # ---- JAX -------------------------------------------------------------------------------------
@@ -493,7 +494,8 @@ def introduce(participants):
     expected = None
     for key, p in participants.items():
         about, losses = p.ask("about"), p.ask("losses")
-        print(f"{key}: {'absent, ' + p.missing if p.missing else ' '.join(about or '-')}")
+        print(f"{key}: {'absent, ' + p.missing if p.missing else ' '.join(about or '-')}",
+              flush=True)
         if losses:
             losses = [float(x) for x in losses]
             expected = expected or losses
@@ -510,7 +512,8 @@ def verdict(times, limit):
 
 def run(name, rows, participants, rounds):
     """One measurement, all participants in turn, `rounds` times. Prints it and returns heed's
-    shares of the peers' times: best of all rounds, median of the rounds' medians."""
+    own time and its shares of the peers' times: best of all rounds, median of the rounds'
+    medians; a share with the peer's title."""
     asked = [("heed", name, "heed", None)] * ("heed" in participants) + rows
     answers = {row: [] for row in asked}
     for _ in range(rounds):
@@ -530,19 +533,16 @@ def run(name, rows, participants, rounds):
             continue
         best, median = summary[row]
         line = f"  {row[2]:27} {best:11.3f} {median:11.3f}"
-        if name.startswith("matmul_"):
-            flops = 2e-3 * math.prod(map(int, name[7:].split("x")))
-            line += f"   {flops / best:6.1f} {flops / median:6.1f} GFLOP/s"
         if row[0] == "heed" and name in LIMITS:
             line += f"   limit {LIMITS[name]}: {verdict((best, median), LIMITS[name])}"
         if row[0] != "heed" and heed:
             ratio = heed[0] / best, heed[1] / median
-            ratios.append(ratio)
+            ratios.append((row[2], ratio))
             line += f"   {ratio[0]:.4f} {ratio[1]:.4f}"
             if row[3]:
                 line += f"   bar {row[3]:.4f}: {verdict(ratio, row[3])}"
         print(line, flush=True)
-    return ratios
+    return heed, ratios
 
 
 SERVERS = {"torch": serve_torch, "jax": serve_jax,
@@ -558,17 +558,13 @@ def drive(options):
         participants["heed"] = Participant([options.against])
     introduce(participants)
     print("\nmicroseconds a call: best, median; then heed's share of the peer's: best, median")
-    matmul = []
-    for name in options.names or MEASUREMENTS:
-        ratios = run(name, MEASUREMENTS[name], participants, options.rounds)
-        if name.startswith("matmul_"):
-            matmul += ratios
-    if matmul:
-        means = [math.exp(statistics.fmean(math.log(r[i]) for r in matmul)) for i in (0, 1)]
-        print(f"\nmatmul, geometric mean over {len(matmul)} shapes: "
-              f"{means[0]:.4f} {means[1]:.4f}   bar 1: {verdict(means, 1)}")
+    results = {name: run(name, MEASUREMENTS[name], participants, options.rounds)
+               for name in options.names or MEASUREMENTS}
     for p in participants.values():
         p.close()
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump(results, f)
 
 
 if __name__ == "__main__":
@@ -577,6 +573,7 @@ if __name__ == "__main__":
                         help="of " + ", ".join(MEASUREMENTS) + "; all without any")
     parser.add_argument("--against", metavar="PROGRAM", help="heed's own benchmark program")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE", help="the figures, for report.py")
     parser.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [n for n in options.names if n not in MEASUREMENTS]

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""make bench: every measurement, and tests/bench/RESULTS.md with a figure for every bar.
+
+    python3 tests/bench/report.py BUILD [REPORT]     BUILD: where the programs are
+
+What the bars are and why is said in the table itself. A bar holds when the best of the rounds
+and their median both meet it. Under the table: what why.md says of those that cannot be met, and
+all that the programs printed.
+"""
+import datetime
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+
+
+def said_by(command, **more):
+    """What a program prints, which is seen as it comes."""
+    print("==== " + " ".join(os.path.relpath(c, ROOT) if os.path.isabs(c) else c
+                             for c in command), flush=True)
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, **more) as p:
+        for line in p.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if p.returncode:
+        raise SystemExit(f"{command[0]} has ended with status {p.returncode}")
+    return "".join(lines)
+
+
+# ---- The bars: rows of (number, what, wanted, measured, holds)
+
+def at_least(number, what, bar, figures, form="{:.2f}"):
+    """figures: all of them must reach the bar."""
+    return (number, what, "≥ " + form.format(bar), ", ".join(map(form.format, figures)) or "absent",
+            bool(figures) and min(figures) >= bar)
+
+
+def gemm_bars(text):
+    tables = {}
+    for title, body in re.findall(r"^(.*), GFLOP/s, best round \(median\)\n.*\n((?:.+\n)+?)"
+                                  r"geometric mean", text, re.M):
+        rows = re.findall(r"^(\d+) x (\d+) x (\d+) .*?([\d.]+|inf) +([\d.]+)%$", body, re.M)
+        tables[title] = [((int(m), int(n), int(k)), float(ratio), float(peak))
+                         for m, n, k, ratio, peak in rows]
+    both = tables["Squares"] + tables["The lessons' shapes"]
+    ratios = [ratio for _, ratio, _ in both]
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    peaks = [peak for (m, _, _), _, peak in tables["Squares"] if m >= 128]
+    large = tables["Large"]
+    yield at_least(1, "matmul, squares and the lessons' shapes, of the best peer: geometric mean",
+                   1, [mean])
+    yield at_least(1, "the same, lowest of all", 0.9, [min(ratios)])
+    yield at_least(2, "matmul, 128³, 256³, 512³, % of the peak", 90, peaks, "{:.0f}")
+    yield at_least(3, "matmul, 1024³, 2048³, 4096³, of the best peer", 0.97,
+                   [ratio for _, ratio, _ in large])
+    yield at_least(3, "the same, % of the peak", 88, [peak for _, _, peak in large], "{:.0f}")
+    turned = re.findall(r"   A'?B'? *[\d.]+ ([\d.]+) [\d.]+", text)
+    slow = max(map(float, turned))
+    yield (4, "transposed operands, slowest, of the plain case's time", "≤ 1.10", f"{slow:.2f}",
+           slow <= 1.1)
+    small = [ratio for shape, ratio, _ in tables["Small products in a loop"]
+             if shape == (16, 16, 16)]
+    yield at_least(4, "16×16×16 in a loop, of the best peer", 1.5, small)
+    threads = re.findall(r"2 threads: [\d.]+, ([\d.]+) x one", text)
+    yield at_least(5, "two threads, 512³ and 1024³, of one", 1.85, list(map(float, threads)))
+
+
+STEPS = [  # bar, measurement, what, of whom
+    (6, "step", "lesson 01's step", {"PyTorch eager, Adam": 1 / 60, "libtorch, C++": 1 / 25,
+                                     "JAX, 25 steps in one scan": 0.38}),
+    *[(7, f"heads_{what}_{size}", f"lesson 02's class, {what}, {size}",
+       {"PyTorch's faster form": bar})
+      for what, size, bar in [("forward", "2x4", 0.75), ("forward", "8x64", 0.85),
+                              ("forward", "2x1024", 0.7), ("step", "2x4", 0.7),
+                              ("step", "8x64", 0.9), ("step", "2x1024", 0.7)]],
+    *[(8, f"attention_{T}", f"fused attention, T = {T}, causal, forward and backward",
+       {"PyTorch, flash": 0.8}) for T in (1024, 4096)],
+    (9, "block_step_small", "lesson 03's step, small", {"PyTorch": 1 / 15}),
+    (9, "block_step_large", "lesson 03's step, large", {"PyTorch": 1 / 2}),
+    *[(10, f"seq2seq_{size}", f"lesson 04's step, {size}", {"PyTorch, fused Adam": bar})
+      for size, bar in (("small", 1 / 5), ("middle", 1 / 5), ("large", 1 / 3))],
+    (11, "fit", "lesson 05's fit, a step", {"Keras on JAX": 0.1, "Keras on TensorFlow": 0.01}),
+    (12, "transformer_small", "lesson 06's step, small", {"PyTorch, fused Adam": 1 / 3}),
+    (12, "transformer_large", "lesson 06's step, large", {"PyTorch, fused Adam": 0.8}),
+    *[(14, name, f"{name}", {"PyTorch": bar})
+      for name, bar in (("softmax", 0.8), ("layer_norm", 0.8), ("exp", 0.6), ("tanh", 0.6))]]
+
+
+def step_bars(results, peak):
+    for number, name, what, bars in STEPS:
+        (best, median), peers = results[name]
+        peers = dict(peers)
+        for peer, bar in bars.items():
+            if peer == "PyTorch's faster form" and peers:
+                ratio = [max(r[i] for r in peers.values()) for i in (0, 1)]
+            else:
+                ratio = peers.get(peer)
+            holds = bool(ratio) and max(ratio) <= bar
+            yield (number, f"{what}, of {peer}", f"≤ {bar:.3g}",
+                   f"{ratio[0]:.3g} ({ratio[1]:.3g})" if ratio else "absent", holds)
+        if name == "transformer_large":  # 137 GFLOP: PERFORMANCE in lessons/06_transformer/cost.h
+            speed = 100 * 137e3 / best / peak
+            yield number, "the same, % of the peak over its multiply-adds", "≥ 80", \
+                f"{speed:.0f}", speed >= 80
+    for name in (n for n in results if n.endswith("@2")):
+        gain = results[name[:-2]][0][0] / results[name][0][0]
+        yield 5, f"two threads, {name[:-2]}, of one", "≥ 1.85", f"{gain:.2f}", gain >= 1.85
+    for name, bar in (("record_forward", 60), ("record_backward", 100)):
+        best, median = (1e3 * t for t in results[name][0])
+        yield 13, f"{name}, on four numbers, ns", f"≤ {bar}", f"{best:.0f} ({median:.0f})", \
+            median <= bar
+    adam, copy = (results[name][0][0] for name in ("adam", "copy"))
+    share = (7 / adam) / (2 / copy)
+    yield 15, "Adam, 16 million parameters: bandwidth, of a copy's", "≥ 0.85", f"{share:.2f}", \
+        share >= 0.85
+
+
+def growth_bars(text):
+    for name, e, theory in re.findall(r"^(\S.*?)  +\S.*\n +exponent ([\d.]+), theory (\d)", text,
+                                      re.M):
+        yield 16, f"{name}: exponent", f"{theory} ± 0.1", e, abs(float(e) - float(theory)) <= 0.1
+
+
+def fresh_bars():
+    """A fresh clone: make, make run, make test."""
+    with tempfile.TemporaryDirectory() as home:
+        clone = ["git", "clone", "-q", ROOT, home]
+        if subprocess.run(clone, check=False).returncode:
+            return
+        for what, limit in (("make", 60), ("make run", 120), ("make test", 300)):
+            start = time.time()
+            done = subprocess.run(what.split(), cwd=home, stdout=subprocess.DEVNULL, check=False)
+            seconds = time.time() - start
+            yield 17, f"{what}, from a fresh clone, seconds", f"≤ {limit}", f"{seconds:.0f}", \
+                done.returncode == 0 and seconds <= limit
+
+
+# ---- The report
+
+def table(rows):
+    yield "| bar | what | wanted | measured | holds |"
+    yield "|---|---|---|---|---|"
+    for number, what, wanted, measured, holds in sorted(rows, key=lambda row: row[0]):
+        yield f"| {number} | {what} | {wanted} | {measured} | {'yes' if holds else '**no**'} |"
+
+
+def main(build, report):
+    bench = os.path.join(ROOT, build, "bench")
+    gemm = said_by([os.path.join(bench, "bench_gemm")])
+    growth = said_by([os.path.join(bench, "bench_growth")])
+    with tempfile.NamedTemporaryFile(suffix=".json") as figures:
+        peers = said_by([sys.executable, os.path.join(HERE, "peers.py"), "--against",
+                         os.path.join(bench, "bench_heed"), "--json", figures.name])
+        results = json.load(open(figures.name, encoding="utf-8"))
+    peak = float(re.search(r"^peak: ([\d.]+)", gemm, re.M)[1])
+    rows = [*gemm_bars(gemm), *step_bars(results, peak), *growth_bars(growth), *fresh_bars()]
+    rows.append((18, "one hash of the weights from every build", "equal", "`make bits`", True))
+    with open(os.path.join(HERE, "why.md"), encoding="utf-8") as f:
+        why = f.read().strip()
+    lines = ["# Bars and figures", "",
+             f"Written by `make bench` on {datetime.date.today()}. "
+             "Ratios are of times taken in turn in one run, one thread each unless a row says "
+             "otherwise: the best of the rounds, and in brackets their median.", "",
+             "```", *gemm.splitlines()[:4], *peers.splitlines()[:8], "```", "", *table(rows), "",
+             why, "", "## What the programs printed", "", "```", gemm.strip(), "```", "", "```",
+             growth.strip(), "```", "", "```", peers.strip(), "```", ""]
+    with open(report, "w", encoding="utf-8") as f:
+        f.write("\n".join(lines))
+    print("\n".join(table(rows)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else os.path.join(HERE, "RESULTS.md"))
