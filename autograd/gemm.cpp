@@ -159,6 +159,9 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Block& block) {
 // KiB), a block of A is a good third of the second, and all strips of B fit the third.
 constexpr int64_t KC = 512 * 4 / S, MC = 96, NC = 1024;
 
+// So many columns of C make it worth while to pack A, which they all read.
+constexpr int64_t MANY = 160;
+
 // Do `count` lines of memory, `stride` elements apart, stay in the first cache while others
 // pass? It has 64 sets of 8 lines of 64 bytes, and strides that are multiples of a large power
 // of two reach few sets. A quarter is left to the others.
@@ -178,8 +181,8 @@ void multiply(const Product& x) {
   const Groups deep(x.k, KC);
   const int64_t kc = deep.size + (deep.larger > 0);
   const bool pack_b = x.cb != 1 || (x.m >= 48 && !fit_first_cache(kc, x.rb));
-  const bool pack_a = x.n >= 32 && (x.ca == 1 ? x.m > PANEL && !fit_first_cache(PANEL, x.ra)
-                                              : !fit_first_cache(kc, x.ca));
+  const bool pack_a = x.n >= MANY && (x.ca == 1 ? !fit_first_cache(max_rows(2), x.ra)
+                                                : !fit_first_cache(kc, x.ca));
   const int64_t vectors = vectors_for(std::min(x.m, MC));
   for (int64_t j = 0; j < x.n; j += NC) {
     const int64_t n = std::min(NC, x.n - j);

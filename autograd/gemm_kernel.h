@@ -45,7 +45,8 @@ template <class V> ALWAYS_INLINE V read(const char* from) {
 }
 
 // `count` tiles of R rows of NV vectors, one below the other.
-template <class V, int R, int NV> void tiles(const Tiles& t, int64_t count) {
+template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) {
+  const Tiles t = given;  // which no store into C can change
   constexpr int64_t WIDE = sizeof(V);
   const auto at = [](int j, int64_t last) { return j == NV - 1 ? last : j * WIDE; };
   const char *a_tile = t.a, *from = t.from;
@@ -58,7 +59,13 @@ template <class V, int R, int NV> void tiles(const Tiles& t, int64_t count) {
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
     }
-    const char *a = a_tile, *b = t.b;
+    // Rows in two halves that share their offsets, or there are not enough registers for those.
+    constexpr int HALF = (R + 1) / 2;
+    const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
+    asm("" : "+r"(lower));
+    const auto row_of_a = [&](int i, int64_t ra) {
+      return i < HALF ? a + i * ra : lower + (i - HALF) * ra;
+    };
     const int64_t ra = t.ra, ca = t.ca, rb = t.rb, last_b = t.last_b;
     int64_t k = t.k;
     do {
@@ -69,14 +76,14 @@ template <class V, int R, int NV> void tiles(const Tiles& t, int64_t count) {
         for (int j = 0; j < NV; ++j) simd::hold(row[j] = read<V>(b + at(j, last_b)));
 #pragma GCC unroll 12
         for (int i = 0; i < R; ++i) {
-          const V left = simd::all<V>(read<Scalar>(a + i * ra));
+          const V left = simd::all<V>(read<Scalar>(row_of_a(i, ra)));
 #pragma GCC unroll 6
           for (int j = 0; j < NV; ++j) acc[i][j] = simd::fma(left, row[j], acc[i][j]);
         }
       } else {
         V left[R];
 #pragma GCC unroll 6
-        for (int i = 0; i < R; ++i) left[i] = simd::all<V>(read<Scalar>(a + i * ra));
+        for (int i = 0; i < R; ++i) left[i] = simd::all<V>(read<Scalar>(row_of_a(i, ra)));
 #pragma GCC unroll 6
         for (int j = 0; j < NV; ++j) {
           V right = read<V>(b + at(j, last_b));
@@ -86,6 +93,7 @@ template <class V, int R, int NV> void tiles(const Tiles& t, int64_t count) {
         }
       }
       a += ca;
+      lower += ca;
       b += rb;
     } while (--k > 0);
 #pragma GCC unroll 12
