@@ -6,11 +6,13 @@
 
 namespace lesson_06 {
 
-// Weighted sums and scores: Tq queries look at Tk keys.
+// Scores and weighted sums: Tq queries look at Tk keys.
 inline int64_t looking(const Sizes& n, int64_t Tq, int64_t Tk) { return 2 * Tq * Tk * n.width; }
 
 // [snippet: cost]
-// B sources of S tokens are read, and made ready for the decoder.
+// B sources of S tokens are read, and made ready for the decoder. A layer: 4 D^2 a token for
+// query, key, value and out_proj, 2 D F for the two Linears; and looking(), 2 Tq Tk D, scores
+// and weighted sums of Tq queries and Tk keys.
 inline int64_t reading(const Sizes& n, int64_t B, int64_t S) {
   const int64_t D = n.width, F = n.hidden;
   int64_t layer = S * (4 * D * D + 2 * D * F) + looking(n, S, S);
@@ -18,11 +20,18 @@ inline int64_t reading(const Sizes& n, int64_t B, int64_t S) {
   return B * (n.encoder_layers * layer + n.decoder_layers * ready);
 }
 
-// T tokens a text are written at once, behind `past` others.
+// T tokens a text are written at once, behind `past` others. 6 D^2: as above, and query and
+// out_proj of the look into the source, whose keys and values are ready.
 inline int64_t writing(const Sizes& n, int64_t B, int64_t S, int64_t T, int64_t past = 0) {
   const int64_t D = n.width, F = n.hidden;
   int64_t layer = T * (6 * D * D + 2 * D * F) + looking(n, T, past + T) + looking(n, T, S);
   return B * (n.decoder_layers * layer + T * D * n.target_words);
+}
+
+// One token behind t others, without a cache: all of them go through the layers again, and the
+// last one through `out`.
+inline int64_t writing_anew(const Sizes& n, int64_t B, int64_t S, int64_t t) {
+  return writing(n, B, S, t + 1) - B * t * n.width * n.target_words;
 }
 // [end]
 

@@ -59,8 +59,9 @@ inline void wrong_labels(const Transformer& model, Checks& checks) {
 // ---- Its layer normalisation
 
 // [snippet: normalisation]
-// Divides by the unbiased deviation, with eps outside the root. And under a quotation of the
-// paper, which normalises last, its code normalises first, so that each stack needs one more.
+// Divides by the unbiased deviation, with eps outside the root. And below a quotation of the
+// paper, which normalises last, its code normalises first, as it says itself; each stack then
+// needs one more.
 inline void normalisation(Checks& checks) {
   NoGrad guard;
   Tensor x = tensor({1, 0, 0, 0}, {1, 4}), centred = x - mean(x, {1}, true);
@@ -68,6 +69,7 @@ inline void normalisation(Checks& checks) {
   Tensor papers = LayerNorm(4, 1e-12)(x);
   say("    of 1 0 0 0 it makes %.4f ..., the paper on layer normalisation %.4f ...",
       double(theirs.at({0, 0})), double(papers.at({0, 0})));
+  say("    of 512 numbers %.1f %% less than the paper", 100 * (1 - std::sqrt(511. / 512)));
   int64_t first = Transformer(sizes_for_dates(Norm::first)).parameter_count();
   int64_t last = Transformer(sizes_for_dates(Norm::last)).parameter_count();
   say("    normalised first: %lld parameters; last, as in the paper: %lld", (long long)first,
@@ -81,8 +83,9 @@ inline void normalisation(Checks& checks) {
 // ---- Its training loop
 
 // [snippet: accumulation]
-// Gradients of four small batches shall be added up to that of a large one. `i % 4 == 0` takes
-// a step after the FIRST of four; and the division by four is commented out.
+// Gradients of n small batches, here four, shall be added up to that of a large one. Its test
+// `i % n == 0` takes the first step after ONE of them, and those after it are right; and the
+// division by n is commented out.
 inline void accumulation(Checks& checks) {
   manual_seed(0);
   Transformer model(sizes_for_copies());
@@ -107,8 +110,8 @@ inline void accumulation(Checks& checks) {
   }
   say("    of eight small batches it takes steps after%s; right is after%s", theirs.c_str(),
       ours.c_str());
-  say("    four gradients: divided by four %.0e from that of the large batch; undivided %.2f"
-      " times it",
+  say("    four gradients, each divided by four: off by %.0e from the large batch's; undivided:"
+      " %.2f times as large",
       right, undivided);
   checks.check(theirs == " 1 5" && ours == " 4 8", "its first step has seen one of four");
   checks.check(right < 1e-5 && std::abs(undivided - 4) < 1e-3,
@@ -117,8 +120,9 @@ inline void accumulation(Checks& checks) {
 // [end]
 
 // [snippet: smoothing]
-// Its example of label smoothing takes the logarithm of predictions that contain zeros. And its
-// smoothing spreads over all words but the right one and padding; PyTorch's over all words.
+// Its example of label smoothing takes the logarithm of predictions that contain zeros. (It
+// then draws the targets alone, so the infinite loss is not seen.) And its smoothing spreads
+// over all words but the right one and padding; PyTorch's over all words.
 inline void smoothing(Checks& checks) {
   NoGrad guard;
   const double s = 0.4;
@@ -132,10 +136,10 @@ inline void smoothing(Checks& checks) {
   Tensor logits = tensor({-9, 1.6, 2.9, 0.9, -9}, {1, 5});
   double loss =
       double(cross_entropy(logits, std::vector<int>{2}, {.label_smoothing = s}).item());
-  say("    the loss of its example: %f; from logits, which never say never: %.4f", theirs,
-      loss);
-  say("    the target of five words, one of them padding, by its rule %.4f %.4f, by PyTorch's"
-      " %.4f %.4f",
+  say("    the loss of its example: %f; from logits, of which softmax makes no zeros: %.4f",
+      theirs, loss);
+  say("    five words, one of them padding: target of a wrong and of the right word by its rule"
+      " %.4f %.4f, by PyTorch's %.4f %.4f",
       s / 3, 1 - s, s / 5, 1 - s + s / 5);
   checks.check(std::isinf(theirs) && std::isfinite(loss), "its example costs infinitely much");
 }
@@ -145,7 +149,8 @@ inline void smoothing(Checks& checks) {
 
 // [snippet: polarity]
 // In torch.nn.Transformer True means hidden, in scaled_dot_product_attention visible. And a
-// tutorial said that the encoder may not look ahead, either.
+// tutorial on language models said that an encoder's attention may only look back: so it is for
+// its task, and not for a translator.
 inline void polarity(const Transformer& model, Checks& checks) {
   NoGrad guard;
   manual_seed(0);
@@ -154,10 +159,11 @@ inline void polarity(const Transformer& model, Checks& checks) {
     Tensor weights = scaled_dot_product_attention(x, x, x, mask).weights;
     return double(sum(weights * future).item()) / 6;
   };
-  say("    weight on later tokens: the mask read as hidden %g, read as visible %.4f",
+  say("    weight on later tokens, mean of six rows: the mask read as hidden %g, read as"
+      " visible %.4f",
       ahead(Mask::hide(future)), ahead(Mask::keep(future)));
   checks.check(ahead(Mask::hide(future)) == 0 && ahead(Mask::keep(future)) > 0.8,
-               "the other way round all weight lies on what must not be seen");
+               "the other way round five rows see only what they must not, and the last none");
   std::vector<DateLine> lines = test_date_lines(500);
   int right = 0;
   size_t line = 0;
@@ -171,8 +177,8 @@ inline void polarity(const Transformer& model, Checks& checks) {
       right += text.ended && text.words == date_example(lines[line++]).target;
   }
   double free = score(model, lines).mean.right;
-  say("    500 dates: %.1f %% right; the encoder kept from looking ahead: %.1f %%", 100 * free,
-      right / 5.);
+  say("    500 dates: %.1f %% right; the same model's encoder kept from looking ahead: %.1f %%",
+      100 * free, right / 5.);
   checks.check(right / 500. < free - 0.05, "an encoder that may not look ahead does worse");
 }
 // [end]

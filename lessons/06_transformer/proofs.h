@@ -30,7 +30,8 @@ inline TokenModel decoder_of(const Transformer& model, const Source& source,
 }
 
 // All that the model makes of sources: at each of their tokens what the encoder says of it, and
-// beside it all logits of the decoder, which writes `words`. (B, S) tokens -> (B, S, D + T V).
+// beside it all logits of the decoder, which writes `words`; prove_padding() wants something
+// for each token of the source. (B, S) tokens -> (B, S, D + T V).
 inline PaddedTokenModel whole_of(const Transformer& model, const std::vector<int>& words) {
   return [&model, words](std::span<const int> ids, const Shape& shape,
                          std::span<const int> lengths) {
@@ -61,8 +62,8 @@ inline void prove(const Transformer& model, Checks& checks) {
       prove_padding("the Transformer", whole, batch.source, read, batch.lengths, letters);
   int64_t alone =
       prove_batch("the Transformer", whole, batch.source, read, batch.lengths, letters);
-  say("    numbers compared, all with the same bits: looking ahead %lld, padding %lld, batch "
-      "%lld",
+  say("    numbers that must not change, and did not: looking ahead %lld, padding %lld, "
+      "batch %lld",
       (long long)causal, (long long)padding, (long long)alone);
   checks.check(causal > 0 && padding > 0 && alone > 0,
                "no token sees a later one, padding, or another text of its batch");
@@ -117,16 +118,16 @@ inline void prove_the_cache(const Transformer& model, Checks& checks) {
 
 // Multiply-adds of one step, by the number of tokens that have been written before.
 inline void show_cost_of_writing(const Sizes& n, Checks& checks) {
-  say("One step of the decoder, 20 characters read: multiply-adds behind t tokens");
+  say("One step of the decoder, 20 characters read: multiply-adds when t tokens are written");
   say("         t    with a cache     without");
   for (int t : {0, 1, 2, 4, 8, 16, 32, 64})
     say("    %6d %15lld %11lld", t, (long long)writing(n, 1, 20, 1, t),
-        (long long)writing(n, 1, 20, t + 1));
+        (long long)writing_anew(n, 1, 20, t));
   bool linear = true;
   for (int t = 0; t < 100; ++t)
     linear = linear && writing(n, 1, 20, 1, t + 1) - writing(n, 1, 20, 1, t) ==
                            2 * n.width * n.decoder_layers;
-  checks.check(linear, "with a cache each token more costs %d more at every step",
+  checks.check(linear, "with a cache a step costs %d more for each token before it",
                2 * n.width * n.decoder_layers);
   say();
 }

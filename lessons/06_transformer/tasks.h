@@ -29,7 +29,6 @@ inline Reading read_lines(const Transformer& model, const Batch& batch) {
   return {std::move(texts), std::move(writer.weights)};
 }
 
-// [snippet: heads]
 // The same readings with the weights of one head, or with the mean of all heads.
 inline std::vector<Reading> of_head(std::vector<Reading> readings, int head) {
   for (Reading& reading : readings)
@@ -55,7 +54,6 @@ inline Scores score(const Transformer& model, const std::vector<DateLine>& lines
     scores.heads.push_back(score_of(lines, of_head(readings, head)));
   return scores;
 }
-// [end]
 
 struct DatesRun {
   Transformer model;

@@ -22,8 +22,9 @@ struct Plan {
 // The settings of section 5.3 of the paper, but for the rate.
 inline AdamOptions adam_options(double lr) { return {.lr = lr, .beta2 = 0.98, .eps = 1e-9}; }
 
-// The learning rate's share: it rises for `rising` steps, in which Adam gets to know the
-// gradients, while it already falls along half a cosine, to 2 %.
+// The learning rate's share, a product: a ramp from 0 to 1 over the first `rising` steps, in
+// which Adam gets to know the gradients, times half a cosine that falls from 1 to 0.02 over all
+// steps. (The paper has another curve: inverse_sqrt in optim/schedule.h.)
 inline double rate(int step, int rising, int steps) {
   return warm_up(step, rising) * cosine(step, steps, 0.02);
 }
@@ -33,7 +34,7 @@ class Trainer {
   Trainer(Transformer& model, const TrainerOptions& options)
       : adam(model.named_parameters(), options.adam), model_(model), options_(options) {}
 
-  // `rate`: the learning rate's share at this step. Returns the loss of the batch, before it.
+  // `rate`: the learning rate's share at this step. Returns the batch's loss before the step.
   double step(const Batch& batch, double rate = 1) {
     Tensor loss = loss_of(model_, batch, options_.smoothing);
     adam.zero_grad();

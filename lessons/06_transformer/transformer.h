@@ -9,6 +9,7 @@
 namespace lesson_06 {
 using namespace heed;
 
+// [snippet: sizes]
 // Where the normalisation of a sublayer stands: before it ("pre-norm"), or behind the sum
 // ("post-norm", as in the paper).
 enum class Norm { first, last };
@@ -21,6 +22,7 @@ struct Sizes {  // of the model
   double dropout = 0;  // in training: of embeddings, weights, hidden numbers, sublayers
   int longest = 128;   // tokens that a text may have
 };
+// [end]
 
 // [snippet: residual]
 // What both kinds of layers are made of: a sublayer, and around it a sum and a normalisation.
@@ -44,7 +46,8 @@ struct Layer : Module {
 // [end]
 
 // [snippet: encoder]
-// torch.nn.TransformerEncoderLayer: each token looks at all tokens, then thinks by itself.
+// torch.nn.TransformerEncoderLayer: each token looks at all tokens, and then goes alone through
+// the feed-forward network.
 struct EncoderLayer : Layer {
   MultiHeadAttention self_attn;
   Linear linear1, linear2;
@@ -67,7 +70,9 @@ struct EncoderLayer : Layer {
   }
 };
 
-// torch.nn.TransformerEncoder. With the normalisation first the last sum has none: one more.
+// torch.nn.TransformerEncoder: layers, one on the other. Normalised first, the last sum would
+// stay as it is, so one normalisation more is at the end. (The copies of a layer are equal
+// until Transformer::start() draws each anew.)
 struct Encoder : Module {
   std::vector<EncoderLayer> layers;
   std::optional<LayerNorm> norm;
@@ -85,20 +90,24 @@ struct Encoder : Module {
 // [end]
 
 // [snippet: decoder]
-// What the decoder looks at in what was read, and in what it has written: keys and values for
-// each of its layers. This is the cache: of a token they never change.
+// What was read, as the decoder sees it: for each of its layers the keys and values of all
+// source tokens, (B, H, S, d) each.
 struct Source {
   std::vector<KeysValues> layers;
   Mask padding;  // (B, 1, S)
 };
+// What has been written so far, in the same form. This is the cache: of a token that has been
+// written keys and values never change.
 using Past = std::vector<KeysValues>;
 
+// Behind the tokens so far, dimension 2, come those of now.
 inline void append(KeysValues& past, const KeysValues& now) {
   past.keys = past.keys.defined() ? cat({past.keys, now.keys}, 2) : now.keys;
   past.values = past.values.defined() ? cat({past.values, now.values}, 2) : now.values;
 }
 
-// torch.nn.TransformerDecoderLayer: each token looks back, looks into the source, then thinks.
+// torch.nn.TransformerDecoderLayer: each token looks back, looks into the source, and then goes
+// alone through the feed-forward network.
 struct DecoderLayer : Layer {
   MultiHeadAttention self_attn, multihead_attn;
   Linear linear1, linear2;
@@ -116,8 +125,8 @@ struct DecoderLayer : Layer {
         norm3(n.width) {}
 
   // x (B, T, D): T new tokens, behind those of `past`, which they join. visible: which of past
-  // and new ones each may look at. Returns (B, T, D) and the weights on the source,
-  // (B, H, T, S).
+  // and new ones each may look at. Returns what becomes of x, (B, T, D), and the weights of its
+  // look into the source, (B, H, T, S).
   Attention operator()(const Tensor& x, KeysValues& past, const Mask& visible,
                        const KeysValues& source, const Mask& padding) const {
     Tensor weights;
@@ -201,7 +210,8 @@ struct Transformer : Module {
                 Past& past) const {
     int64_t before = past.empty() ? 0 : past[0].keys.size(2), T = shape[1];
     Mask visible;  // a single token is the last: it may look at all
-    if (T > 1) visible = Mask::keep(causal_mask(before + T).tensor().narrow(0, before, T));
+    if (T > 1)     // of the mask for all tokens the rows of the new ones
+      visible = Mask::keep(causal_mask(before + T).tensor().narrow(0, before, T));
     return decoder(embedded(target, words, shape, before), past, visible, read);
   }
 
@@ -211,8 +221,9 @@ struct Transformer : Module {
     return write(batch.input, {batch.size, batch.target_length}, read(batch), nothing).features;
   }
 
-  // ids, row after row -> (B, T, D). The embedding is scaled up, so that it is not drowned by
-  // the positions (section 3.4 of the paper).
+  // ids, row after row -> (B, T, D). Embeddings start with numbers of about 1 / sqrt(D), and
+  // come out about as large as the positions (section 3.4 of the paper). first: the position of
+  // the first of these tokens; with a cache it is not 0.
   Tensor embedded(const Embedding& table, std::span<const int> ids, const Shape& shape,
                   int64_t first) const {
     return positions(table(ids, shape) * std::sqrt(double(table.weight.size(1))), first);
@@ -224,8 +235,9 @@ struct Transformer : Module {
 // [end]
 
 // [snippet: start]
-// Where the training starts: embeddings N(0, 1 / D), biases 0, and each matrix by Glorot and
-// Bengio 2010. in_proj_weight is three of them.
+// Where the training starts: embeddings N(0, 1 / D), biases 0, and each matrix as Glorot and
+// Bengio 2010 say: uniform numbers, as large as it takes for what comes out to be about as
+// large as what goes in. in_proj_weight is three of them: of queries, keys and values.
 inline void Transformer::start() {
   NoGrad guard;
   const int64_t D = source.weight.size(1);
@@ -243,6 +255,7 @@ inline void Transformer::start() {
 }
 // [end]
 
+// [snippet: loss]
 // Mean cross-entropy over the words of the targets. With smoothing s the target is no longer
 // the one right word: it keeps 1 - s, and s is spread evenly over all words. Padding is left
 // out before the last product.
@@ -253,5 +266,6 @@ inline Tensor loss_of(const Transformer& model, const Batch& batch, double smoot
     features = index_select(features.view({-1, features.size(2)}), wanted.places);
   return cross_entropy(model.out(features), wanted.labels, {.label_smoothing = smoothing});
 }
+// [end]
 
 }  // namespace lesson_06
