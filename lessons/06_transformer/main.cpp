@@ -1,6 +1,6 @@
 // Question: what do all the pieces make together, and is it better than what there was?
 // Command:  make lesson-06            (ARGS="--warm-up" and more, see --help)
-// Seconds:  about 18
+// Seconds:  about 13
 // Expected: at least 99.5 of 100 unseen dates written right, all sequences copied.
 #include "corpus.h"
 #include "errata.h"
