@@ -13,6 +13,8 @@
 #include <vector>
 
 #if __has_include(<eigen3/Eigen/Core>)
+// g++ 12 cries wolf over the compiler's own AVX-512 functions, wherever Eigen's are inlined.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <eigen3/Eigen/Core>
 #define HAVE_EIGEN
 #endif
