@@ -218,6 +218,7 @@ TEST_CASE("pairs_06: a file of weights that is damaged or another's") {
       {"heads", "3", "g.st: [MultiHeadAttention] width 8 for 3 heads"},
       {"hidden", "13", "g.st: has no encoder.layers.0.linear1.weight (13, 8)"},
       {"encoder layers", "2", "g.st: has no encoder.layers.1.linear1.weight (12, 8)"},
+      {"decoder layers", "2", "g.st: has no decoder.layers.1.linear1.weight (12, 8)"},
       {"decoder layers", "0", "g.st: its decoder layers is '0'"},
       {"positions", "61", "g.st: its positions is '61'"},
       {"positions", "70", "g.st: has no positions.pe (1, 70, 8)"},
