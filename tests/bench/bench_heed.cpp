@@ -248,61 +248,61 @@ int main() {
     const size_t at = name.find('@');
     set_num_threads(at == std::string::npos ? 1 : std::stoi(name.substr(at + 1)));
     auto is = [&](const char* what) { return name.substr(0, at) == what; };
-    if (name == "about") {
+    if (is("about")) {
       std::printf("about heed, %s\n", __VERSION__);
-    } else if (name == "losses") {
+    } else if (is("losses")) {
       Training fresh;
       float a = fresh.step(), b = fresh.step(), c = fresh.step();
       std::printf("losses %.6f %.6f %.6f\n", double(a), double(b), double(c));
-    } else if (name == "step") {
+    } else if (is("step")) {
       if (!training) training = std::make_unique<Training>();
       measure(name, [&] { training->step(); });
-    } else if (name == "exp") {
+    } else if (is("exp")) {
       measure_pointwise(name, exp, -10);
-    } else if (name == "tanh") {
+    } else if (is("tanh")) {
       measure_pointwise(name, tanh, -10);
-    } else if (name == "sigmoid") {
+    } else if (is("sigmoid")) {
       measure_pointwise(name, sigmoid, -10);
-    } else if (name == "log") {
+    } else if (is("log")) {
       measure_pointwise(name, log, 0.01);
-    } else if (name == "softmax") {
+    } else if (is("softmax")) {
       measure_both(name, [](const Tensor& x) { return softmax(x, 1); });
-    } else if (name == "layer_norm") {
+    } else if (is("layer_norm")) {
       Tensor weight = randn({1024}), bias = randn({1024});
       measure_both(name, [&](const Tensor& x) { return layer_norm(x, weight, bias); });
-    } else if (name == "attention_1024") {
+    } else if (is("attention_1024")) {
       measure_attention(name, 1024);
-    } else if (name == "attention_4096") {
+    } else if (is("attention_4096")) {
       measure_attention(name, 4096);
-    } else if (name == "adam") {
+    } else if (is("adam")) {
       measure_adam(name);
-    } else if (name == "copy") {
+    } else if (is("copy")) {
       measure_copy(name);
-    } else if (name == "heads_forward_2x4" || name == "heads_step_2x4") {
+    } else if (is("heads_forward_2x4") || is("heads_step_2x4")) {
       measure_model(name, Heads(4), {2, 4, 512});
-    } else if (name == "heads_forward_8x64" || name == "heads_step_8x64") {
+    } else if (is("heads_forward_8x64") || is("heads_step_8x64")) {
       measure_model(name, Heads(64), {8, 64, 512});
-    } else if (name == "heads_forward_2x1024" || is("heads_step_2x1024")) {
+    } else if (is("heads_forward_2x1024") || is("heads_step_2x1024")) {
       measure_model(name, Heads(1024), {2, 1024, 512});
-    } else if (name == "block_step_small") {
+    } else if (is("block_step_small")) {
       measure_model(name, Block(16), {2, 16, 8, 8});
     } else if (is("block_step_large")) {
       measure_model(name, Block(64), {4, 64, 32, 32});
-    } else if (name == "seq2seq_small") {
+    } else if (is("seq2seq_small")) {
       measure_seq2seq(name, {40, 40, 32, 64}, 64, 20, 12);
-    } else if (name == "seq2seq_middle") {
+    } else if (is("seq2seq_middle")) {
       measure_seq2seq(name, {40, 40, 64, 128}, 64, 20, 12);
     } else if (is("seq2seq_large")) {
       measure_seq2seq(name, {6000, 6000, 256, 512}, 32, 25, 25);
-    } else if (name == "transformer_small") {
+    } else if (is("transformer_small")) {
       measure_transformer(name, {40, 40, 64, 4, 128, 2, 2, lesson_06::Norm::last}, 64, 20, 11);
     } else if (is("transformer_large")) {
       measure_transformer(name, {1000, 1000, 512, 8, 2048, 6, 6, lesson_06::Norm::last}, 8, 64,
                           64);
-    } else if (name == "fit") {
+    } else if (is("fit")) {
       measure_fit(name);
-    } else if (name == "record_forward" || name == "record_backward") {
-      measure_record(name, name == "record_backward");
+    } else if (is("record_forward") || is("record_backward")) {
+      measure_record(name, is("record_backward"));
     } else {
       std::printf("%s absent\n", name.c_str());
     }

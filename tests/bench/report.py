@@ -3,9 +3,8 @@
 
     python3 tests/bench/report.py BUILD [REPORT]     BUILD: where the programs are
 
-What the bars are and why is said in the table itself. A bar holds when the best of the rounds
-and their median both meet it. Under the table: what why.md says of those that cannot be met, and
-all that the programs printed.
+A bar holds when the best of the rounds and their median both meet it. Under the table: what
+why.md says of those that are not met, and all that the programs printed.
 """
 import datetime
 import json
@@ -16,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from peers import LIMITS, MEASUREMENTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -73,52 +74,46 @@ def gemm_bars(text):
     yield at_least(5, "two threads, 512³ and 1024³, of one", 1.85, list(map(float, threads)))
 
 
-STEPS = [  # bar, measurement, what, of whom
-    (6, "step", "lesson 01's step", {"PyTorch eager, Adam": 1 / 60, "libtorch, C++": 1 / 25,
-                                     "JAX, 25 steps in one scan": 0.38}),
-    *[(7, f"heads_{what}_{size}", f"lesson 02's class, {what}, {size}",
-       {"PyTorch's faster form": bar})
-      for what, size, bar in [("forward", "2x4", 0.75), ("forward", "8x64", 0.85),
-                              ("forward", "2x1024", 0.7), ("step", "2x4", 0.7),
-                              ("step", "8x64", 0.9), ("step", "2x1024", 0.7)]],
-    *[(8, f"attention_{T}", f"fused attention, T = {T}, causal, forward and backward",
-       {"PyTorch, flash": 0.8}) for T in (1024, 4096)],
-    (9, "block_step_small", "lesson 03's step, small", {"PyTorch": 1 / 15}),
-    (9, "block_step_large", "lesson 03's step, large", {"PyTorch": 1 / 2}),
-    *[(10, f"seq2seq_{size}", f"lesson 04's step, {size}", {"PyTorch, fused Adam": bar})
-      for size, bar in (("small", 1 / 5), ("middle", 1 / 5), ("large", 1 / 3))],
-    (11, "fit", "lesson 05's fit, a step", {"Keras on JAX": 0.1, "Keras on TensorFlow": 0.01}),
-    (12, "transformer_small", "lesson 06's step, small", {"PyTorch, fused Adam": 1 / 3}),
-    (12, "transformer_large", "lesson 06's step, large", {"PyTorch, fused Adam": 0.8}),
-    *[(14, name, f"{name}", {"PyTorch": bar})
-      for name, bar in (("softmax", 0.8), ("layer_norm", 0.8), ("exp", 0.6), ("tanh", 0.6))]]
+STEPS = [  # bar, measurement of peers.py, which knows the peers and their limits; what it is
+    (6, "step", "lesson 01's step"),
+    *[(7, f"heads_{what}_{size}", f"lesson 02's class, {what}, {size}")
+      for what in ("forward", "step") for size in ("2x4", "8x64", "2x1024")],
+    *[(8, f"attention_{T}", f"fused attention, T = {T}, causal, forward and backward")
+      for T in (1024, 4096)],
+    *[(9, f"block_step_{size}", f"lesson 03's step, {size}") for size in ("small", "large")],
+    *[(10, f"seq2seq_{size}", f"lesson 04's step, {size}")
+      for size in ("small", "middle", "large")],
+    (11, "fit", "lesson 05's fit, a step"),
+    *[(12, f"transformer_{size}", f"lesson 06's step, {size}") for size in ("small", "large")],
+    *[(14, name, name) for name in ("softmax", "layer_norm", "exp", "tanh")]]
+LARGE_STEP = 140.5  # GFLOP of transformer_large, by lessons/06_transformer/cost.h
 
 
 def step_bars(results, peak):
-    for number, name, what, bars in STEPS:
-        (best, median), peers = results[name]
-        peers = dict(peers)
+    for number, name, what in STEPS:
+        bars = {title: bar for _, _, title, bar in MEASUREMENTS[name] if bar}
+        ratios = dict(results[name][1])
+        if name.startswith("heads"):  # of two forms the faster one counts
+            best_of = [max(r[i] for r in ratios.values()) for i in (0, 1)] if ratios else None
+            bars, ratios = {"PyTorch's faster form": max(bars.values())}, {
+                "PyTorch's faster form": best_of}
         for peer, bar in bars.items():
-            if peer == "PyTorch's faster form" and peers:
-                ratio = [max(r[i] for r in peers.values()) for i in (0, 1)]
-            else:
-                ratio = peers.get(peer)
-            holds = bool(ratio) and max(ratio) <= bar
+            ratio = ratios.get(peer)
             yield (number, f"{what}, of {peer}", f"≤ {bar:.3g}",
-                   f"{ratio[0]:.3g} ({ratio[1]:.3g})" if ratio else "absent", holds)
-        if name == "transformer_large":  # 137 GFLOP a step, by lessons/06_transformer/cost.h
-            speed = 100 * 137e6 / best / peak  # best: microseconds
-            yield number, "the same, % of the peak over its multiply-adds", "≥ 80", \
-                f"{speed:.0f}", speed >= 80
+                   f"{ratio[0]:.3g} ({ratio[1]:.3g})" if ratio else "absent",
+                   bool(ratio) and max(ratio) <= bar)
+    speed = 100 * LARGE_STEP * 1e6 / results["transformer_large"][0][0] / peak
+    yield 12, "lesson 06's step, large, % of the peak over its multiply-adds", "≥ 80", \
+        f"{speed:.0f}", speed >= 80
     for name in (n for n in results if n.endswith("@2")):
         gain = results[name[:-2]][0][0] / results[name][0][0]
         yield 5, f"two threads, {name[:-2]}, of one", "≥ 1.85", f"{gain:.2f}", gain >= 1.85
-    for name, bar in (("record_forward", 60), ("record_backward", 100)):
-        best, median = (1e3 * t for t in results[name][0])
-        yield 13, f"{name}, on four numbers, ns", f"≤ {bar}", f"{best:.0f} ({median:.0f})", \
-            median <= bar
+    for name, limit in LIMITS.items():
+        best, median = results[name][0]
+        yield 13, f"{name}, on four numbers, ns", f"≤ {1e3 * limit:.0f}", \
+            f"{1e3 * best:.0f} ({1e3 * median:.0f})", median <= limit
     adam, copy = (results[name][0][0] for name in ("adam", "copy"))
-    share = (7 / adam) / (2 / copy)
+    share = (7 / adam) / (2 / copy)  # arrays read and written
     yield 15, "Adam, 16 million parameters: bandwidth, of a copy's", "≥ 0.85", f"{share:.2f}", \
         share >= 0.85
 
