@@ -118,10 +118,8 @@ void add_row(const Block& b, int64_t r, Scalar* s, Kept& kept, Scalar* y) {
     return m == 0 ? decltype(s){} : simd::exp(s * scale - most);
   };
   simd::map(s, n, power, s, may);
-  const Scalar sum = simd::sum16(s, n);
-  const bool higher = kept.most != most, first = kept.most == -INF;
-  const Scalar before = higher && !first ? simd::exp(kept.most - most) : 1;
-  kept = {most, kept.sum * before + sum};
+  const Scalar before = kept.most == most ? 1 : simd::exp(kept.most - most);
+  kept = {most, kept.sum * before + simd::sum16(s, n)};
   if (before != 1)
     simd::map(
         y, b.x.dv, [before](auto y) { return y * before; }, y);
@@ -223,7 +221,7 @@ void check_operands(const Tensor& query, const Tensor& key, const Tensor& value,
 }  // namespace fused
 }  // namespace
 
-// The page above has the formulas.
+// Formulas: at the top.
 Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                        const Tensor& mask) {
   using namespace fused;

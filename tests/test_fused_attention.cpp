@@ -94,7 +94,7 @@ TEST_CASE("fused attention: large scores, of either sign, in any order of blocks
     Tensor slope = arange(double(T)).view({1, T, 1}) * (factor / double(T));
     Result fused = run(FUSED, q, k * slope, v, {}, g),
            plain = run(PLAIN, q, k * slope, v, {}, g);
-    CHECK(farthest(fused, plain) < 30 * CLOSE);
+    CHECK(farthest(fused, plain) < 10 * CLOSE);
   }
   q = full({1, 1, 1}, 1e4), k = full({1, T, 1}, -1e4);  // e^score is 0 in every number type
   CHECK(difference(attention_output(q, k, ones({1, T, 2})), ones({1, 1, 2})) < CLOSE);

@@ -70,7 +70,6 @@ TEST_CASE("pairs_06: a model for dates translates them from its file") {
 }
 
 TEST_CASE("pairs_06: the longest sentence, its two ends included, has a position") {
-  TemporaryDirectory directory;
   Settings settings;
   settings.width = 4, settings.heads = 2, settings.hidden = 4, settings.layers = 1;
   Checkpoint fresh = new_model(settings, some_words());
