@@ -6,10 +6,10 @@
 // of B; a product is strips side by side. As long as the operands fit the caches that is all,
 // straight on the operands; a tail in m or n is met by smaller and by overlapping tiles.
 //
-// Larger products are cut into blocks, KC deep and MC high, so that a strip of B stays in the
-// first cache and a block of A in the second. And an operand that would lie badly there (rows
-// that compete for the same few places, or columns where rows are needed) is packed: copied in
-// the order in which it will be read. Names as in BLIS (Van Zee and van de Geijn, 2015).
+// Larger products are cut into blocks, KC deep: MC rows of A and NC columns of B stay in the
+// second cache while they meet. And an operand that would lie badly there (rows that compete for
+// the same few places, or columns where rows are needed) is packed: copied in the order in which
+// it will be read. Names as in BLIS (Van Zee and van de Geijn, 2015).
 //
 // Nothing of this changes an element of C: it is one chain of fused multiply-adds over k.
 #include "autograd/gemm.h"
@@ -19,6 +19,7 @@
 
 #include "autograd/gemm_kernel.h"
 #include "autograd/parallel.h"
+
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -35,7 +36,7 @@ struct Product {
   int64_t rb, cb;
   Scalar* c;
   int64_t rc, cc;
-  bool onto;  // C += A B
+  bool onto;  // chains go on from C
 };
 
 // C^T = B^T A^T has the same chains.
@@ -50,7 +51,6 @@ constexpr int64_t PANEL = ACCUMULATORS;
 
 struct Block {
   Product x;
-  bool first;        // chains start here, and do not go on from C
   Scalar* a_panels;  // packed A: panels of PANEL rows, or null
   Scalar* b_panels;  // packed B, or the memory for it, or null
   bool pack_b;       // into b_panels, before use
@@ -61,8 +61,9 @@ struct Block {
 // groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (too few chains).
 struct Groups {
   int64_t count, size, larger;
-  Groups(int64_t n, int64_t most) : count((n + most - 1) / most), size(n), larger(0) {
-    if (count == 1) return;
+  Groups(int64_t n, int64_t most) : count(1), size(n), larger(0) {
+    if (n <= most) return;
+    count = (n + most - 1) / most;
     size = n / count;
     larger = n % count;
   }
@@ -84,7 +85,7 @@ template <class V, int NV> void strip(const Block& block, int64_t j, int64_t wid
     t.b = bytes(panel);
     t.rb = width * S;
   }
-  if (!block.first) {
+  if (x.onto) {
     t.from = t.c;
     t.rfrom = t.rc;
     t.last_from = t.last_c;
@@ -155,10 +156,10 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Block& block) {
 
 // ---- One thread ----
 
-// Measured on Zen 3 and sized for it: a strip of B, KC deep and two vectors of 32 bytes wide, is
-// as large as the first cache (32 KiB), a block of A is a good third of the second, and all
-// strips of B fit the third. With 64-byte vectors other sizes are not faster.
-constexpr int64_t KC = 512 * 4 / S, MC = 96, NC = 1024;
+// A block of A (MC rows) and a block of B (NC columns), KC deep, fit the second cache together.
+// KC is deep, so that C comes from memory and goes back there seldom. Measured on Zen 3 (32-byte
+// vectors) and Emerald Rapids (64). SLAB rows of A are packed at once.
+constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 96, NC = 256, SLAB = 24 * MC;
 
 // So many columns of C make it worth while to pack A, which they all read.
 constexpr int64_t MANY = 160;
@@ -171,10 +172,31 @@ bool fit_first_cache(int64_t count, int64_t stride) {
   return count <= 6 * (4096 / step);
 }
 
-void pack_block_of_a(const Product& x, Scalar* to) {
+void pack_rows_of_a(const Product& x, Scalar* to) {
   for (int64_t i = 0; i < x.m; i += PANEL) {
     const int64_t rows = std::min(PANEL, x.m - i);
     pack(x.k, rows, x.a + i * x.ra, x.ca, x.ra, to + i * x.k);
+  }
+}
+
+// m rows from row i on, n columns from j on, k deep from p on.
+Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, int64_t p,
+                int64_t k) {
+  return {m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca, x.b + p * x.rb + j * x.cb, x.rb, x.cb,
+          x.c + i * x.rc + j * x.cc, x.rc, x.cc, x.onto || p > 0};
+}
+
+// Of at most SLAB rows, and not deeper than KC.
+void multiply_slab(const Product& x, bool pack_a, bool pack_b, int64_t vectors) {
+  Scalar* a_panels = pack_a ? at_least(scratch_a, x.k * x.m) : nullptr;
+  if (pack_a) pack_rows_of_a(x, a_panels);
+  const int64_t nc = pack_b ? NC : x.n;
+  for (int64_t j = 0; j < x.n; j += nc) {
+    const int64_t n = std::min(nc, x.n - j);
+    Scalar* b_panels = pack_b ? at_least(scratch_b, x.k * n) : nullptr;
+    for (int64_t i = 0; i < x.m; i += MC)
+      multiply_block({part_of(x, i, std::min(MC, x.m - i), j, n, 0, x.k),
+                      pack_a ? a_panels + i * x.k : nullptr, b_panels, i == 0, vectors});
   }
 }
 
@@ -185,22 +207,12 @@ void multiply(const Product& x) {
   const bool pack_a = x.n >= MANY && (x.ca == 1 ? !fit_first_cache(max_rows(2), x.ra)
                                                 : !fit_first_cache(kc, x.ca));
   const int64_t vectors = vectors_for(std::min(x.m, MC));
-  for (int64_t j = 0; j < x.n; j += NC) {
-    const int64_t n = std::min(NC, x.n - j);
-    for (int64_t p = 0; p < x.k; p += kc) {
-      const int64_t k = std::min(kc, x.k - p);
-      Scalar* b_panels = pack_b ? scratch_b.at_least(k * n) : nullptr;
-      for (int64_t i = 0; i < x.m; i += MC) {
-        const int64_t m = std::min(MC, x.m - i);
-        const Product part{m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca,
-                           x.b + p * x.rb + j * x.cb, x.rb, x.cb,
-                           x.c + i * x.rc + j * x.cc, x.rc, x.cc, x.onto};
-        Scalar* a_panels = pack_a ? scratch_a.at_least(k * m) : nullptr;
-        if (pack_a) pack_block_of_a(part, a_panels);
-        multiply_block({part, p == 0 && !x.onto, a_panels, b_panels, i == 0, vectors});
-      }
-    }
-  }
+  if (x.m <= MC && x.k <= KC && !pack_a && !pack_b)
+    return multiply_block({x, nullptr, nullptr, false, vectors});
+  for (int64_t i = 0; i < x.m; i += SLAB)
+    for (int64_t p = 0; p < x.k; p += kc)
+      multiply_slab(part_of(x, i, std::min(SLAB, x.m - i), 0, x.n, p, std::min(kc, x.k - p)),
+                    pack_a, pack_b, vectors);
 }
 
 // ---- Which way round, and how many threads ----

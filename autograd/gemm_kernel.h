@@ -3,9 +3,9 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <new>
 #include <utility>
 
+#include "autograd/pool.h"
 #include "autograd/scalar.h"
 #include "autograd/simd.h"
 
@@ -143,23 +143,22 @@ template <class V, int NV>
 
 // ---- Packing ----
 
-using Quad = Vec<Scalar, 16>;
-constexpr int Q = simd::LANES<Quad>;
-
-ALWAYS_INLINE void transpose(Vec<float, 16> (&r)[4]) {
-  const auto s = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5);
-  const auto t = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  const auto u = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-  const auto v = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  r[0] = __builtin_shufflevector(s, t, 0, 1, 4, 5);
-  r[1] = __builtin_shufflevector(s, t, 2, 3, 6, 7);
-  r[2] = __builtin_shufflevector(u, v, 0, 1, 4, 5);
-  r[3] = __builtin_shufflevector(u, v, 2, 3, 6, 7);
+// a and b with the blocks of H lanes that lie across exchanged: (a0 a1), (b0 b1) become (a0 b0),
+// (a1 b1).
+template <int H, class V, int... L>
+ALWAYS_INLINE void exchange(V& a, V& b, std::integer_sequence<int, L...>) {
+  constexpr int W = simd::LANES<V>;
+  const V first = __builtin_shufflevector(a, b, (L & H ? W + L - H : L)...);
+  b = __builtin_shufflevector(a, b, (L & H ? W + L : L + H)...);
+  a = first;
 }
-[[maybe_unused]] ALWAYS_INLINE void transpose(Vec<double, 16> (&r)[2]) {
-  const auto s = __builtin_shufflevector(r[0], r[1], 0, 2);
-  r[1] = __builtin_shufflevector(r[0], r[1], 1, 3);
-  r[0] = s;
+
+// A square of W rows: its quarters across, then those of each quarter, down to single lanes.
+template <class V, int W, int H = W / 2> ALWAYS_INLINE void transpose(V (&row)[W]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i)
+    if ((i & H) == 0) exchange<H>(row[i], row[i + H], std::make_integer_sequence<int, W>{});
+  if constexpr (H > 1) transpose<V, W, H / 2>(row);
 }
 
 // `width` numbers from each of k rows, `sp` apart, one row after the other. Here and below, a
@@ -173,54 +172,51 @@ void copy_rows(int64_t k, int64_t width, const Scalar* from, int64_t sp, Scalar*
   }
 }
 
-// A panel, to be read from start to end as p runs: to[p * width + w] = from[p * sp + w * sw]
-// for p < k, w < width.
-inline void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64_t sw,
-                 Scalar* to) {
-  using Full = Vec<Scalar>;
-  if (sw == 1 && width >= simd::LANES<Full>) {
-    copy_rows<Full>(k, width, from, sp, to);
-  } else if (sw == 1 && width >= Q) {
-    copy_rows<Quad>(k, width, from, sp, to);
-  } else if (sp == 1 && width >= Q && k >= Q) {
-    const auto turn = [=](int64_t p, int64_t w) {
-      Quad square[Q];
-      for (int i = 0; i < Q; ++i) square[i] = simd::load<Quad>(from + (w + i) * sw + p);
-      transpose(square);
-      for (int i = 0; i < Q; ++i) simd::store(to + (p + i) * width + w, square[i]);
-    };
-    constexpr int64_t LINE = 64 / S;  // a cache line of each row at a time, in all columns
-    for (int64_t line = 0; line < k; line += LINE)
-      for (int64_t w = 0; w < width; w += Q) {
-        for (int64_t i = w; i < std::min(w + Q, width); ++i)
-          __builtin_prefetch(from + i * sw + line + 2 * LINE);
-        for (int64_t p = line; p < std::min(line + LINE, k); p += Q)
-          turn(std::min(p, k - Q), std::min(w, width - Q));
-      }
-  } else {
-    for (int64_t p = 0; p < k; ++p)
-      for (int64_t w = 0; w < width; ++w) to[p * width + w] = from[p * sp + w * sw];
+// W columns of a panel from as many rows of k numbers, `sw` apart: squares are turned.
+template <class V>
+void turn_rows(int64_t k, const Scalar* from, int64_t sw, Scalar* to, int64_t width) {
+  constexpr int W = simd::LANES<V>;
+  for (int64_t at = 0; at < k; at += W) {
+    const int64_t p = std::min(at, k - W);
+    V square[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) {
+      square[i] = simd::load<V>(from + i * sw + p);
+      __builtin_prefetch(from + i * sw + p + 128 / S);
+    }
+    transpose(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) simd::store(to + (p + i) * width, square[i]);
   }
 }
 
-// Memory for panels: one of each a thread, grown as needed.
-struct Scratch {
-  static constexpr std::align_val_t ALIGN{64};
-  Scalar* data = nullptr;
-  int64_t size = 0;
-
-  ~Scratch() { ::operator delete(data, ALIGN); }
-  Scalar* at_least(int64_t count) {
-    if (count > size) {
-      ::operator delete(std::exchange(data, nullptr), ALIGN);
-      size = 0;
-      data = static_cast<Scalar*>(::operator new(count * S, ALIGN));
-      size = count;
+// A panel, to be read from start to end as p runs: to[p * width + w] = from[p * sp + w * sw]
+// for p < k, w < width. Columns before `w` are there already; narrower vectors do the rest.
+template <int Bytes = VECTOR_BYTES>
+void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64_t sw, Scalar* to,
+          int64_t w = 0) {
+  if constexpr (Bytes < 16) {
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t i = w; i < width; ++i) to[p * width + i] = from[p * sp + i * sw];
+  } else {
+    using V = Vec<Scalar, Bytes>;
+    constexpr int64_t W = simd::LANES<V>;
+    if (sw == 1 && width >= W) return copy_rows<V>(k, width, from, sp, to);
+    if (sp == 1 && width >= W && k >= W) {
+      const auto turn = [&](int64_t i) { turn_rows<V>(k, from + i * sw, sw, to + i, width); };
+      for (; w + W <= width; w += W) turn(w);
+      if (Bytes == 16 && w < width) turn((w = width) - W);
     }
-    return data;
+    if (w < width) pack<Bytes / 2>(k, width, from, sp, sw, to, w);
   }
-};
-inline thread_local Scratch scratch_a, scratch_b;
+}
+
+// Memory for the panels of A and of B, grown as needed.
+inline thread_local PoolVector<Scalar> scratch_a, scratch_b;
+inline Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
+  if (size_t(count) > scratch.size()) scratch = PoolVector<Scalar>(size_t(count));
+  return scratch.data();
+}
 
 }  // namespace kernel
 }  // namespace HEED_PRECISION

@@ -174,6 +174,23 @@ TEST_CASE("gemm: every width of a row, where the sums go on over blocks") {
     }
 }
 
+TEST_CASE("gemm: a row among thousands is what it is alone") {
+  std::mt19937 words(9);
+  const int64_t m = 2310, n = 260, k = 2048;
+  Matrix a(m, k, plain(m, k)), b(k, n, plain(k, n)), c(m, n, plain(m, n));
+  a.fill(words);
+  b.fill(words);
+  const int threads = get_num_threads();
+  set_num_threads(1);
+  multiply(gemm, a, b, c);
+  set_num_threads(threads);
+  for (int64_t i : {0, 95, 96, 2303, 2304, 2309}) {
+    std::vector<Scalar> alone(n);
+    gemm_naive(1, n, k, a.data() + i * k, k, 1, b.data(), n, 1, alone.data(), n, 1, false);
+    CHECK(std::equal(alone.begin(), alone.end(), c.data() + i * n));
+  }
+}
+
 TEST_CASE("gemm: against sums in double, large sizes") {
   std::mt19937 words(4);
   for (auto [m, n, k] : {Shape{100, 120, 700}, Shape{9, 1030, 300}}) {

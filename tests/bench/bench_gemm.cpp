@@ -29,8 +29,8 @@ struct Figures {
 };
 
 std::vector<Figures> measure(const std::vector<Peer>& peers, const Shape& s, int rounds) {
-  Operands o{std::vector<float>(size_t(s.m) * s.k), std::vector<float>(size_t(s.k) * s.n),
-             std::vector<float>(size_t(s.m) * s.n)};
+  Operands o{PoolVector<float>(size_t(s.m) * s.k), PoolVector<float>(size_t(s.k) * s.n),
+             PoolVector<float>(size_t(s.m) * s.n)};
   for (size_t i = 0; i < o.a.size(); ++i) o.a[i] = float(i * 7919 % 1000) / 1000 - 0.5f;
   for (size_t i = 0; i < o.b.size(); ++i) o.b[i] = float(i * 104729 % 1000) / 1000 - 0.5f;
   const int calls = std::max(1, int(2e-3 * 6e10 / s.operations()));

@@ -20,6 +20,7 @@
 #endif
 
 #include "autograd/gemm.h"
+#include "autograd/pool.h"
 
 namespace heed {
 
@@ -30,7 +31,7 @@ struct Shape {
 };
 
 struct Operands {
-  std::vector<float> a, b, c;
+  PoolVector<float> a, b, c;  // at whole cache lines, as in tensors
 };
 
 struct Peer {
