@@ -143,26 +143,36 @@ namespace {
 
 constexpr int64_t NORM_GRAIN = 1 << 13;  // numbers worth a second thread
 
-// One row: xhat = (x - mean) r, y = xhat w + b, r = 1 / sqrt(var + eps). Returns r.
-Scalar normalize_row(const Scalar* x, const Scalar* w, const Scalar* b, Scalar eps, int64_t C,
-                     Scalar* xhat, Scalar* y) {
-  Scalar n = Scalar(C), mean = simd::sum16(x, C) / n;
-  Scalar var = simd::sum16_of(C, [mean](auto v) { return (v - mean) * (v - mean); }, x) / n;
-  Scalar r = 1 / std::sqrt(var + eps);
-  for (int64_t j = 0; j < C; ++j) {
-    xhat[j] = (x[j] - mean) * r;
-    y[j] = xhat[j] * w[j] + b[j];
-  }
-  return r;
+// One row: y = xhat w + b, xhat = (x - mean) r, r = 1 / sqrt(var + eps). Once all of it has been
+// read, the next row is sent for.
+void normalize_row(const Scalar* x, const Scalar* w, const Scalar* b, Scalar eps, int64_t C,
+                   Scalar& mean, Scalar& r, Scalar* y) {
+  Scalar n = Scalar(C), m = mean = simd::sum16(x, C) / n;
+  for (int64_t j = 0; j < C; j += 64 / int64_t(sizeof(Scalar))) __builtin_prefetch(x + C + j);
+  Scalar var = simd::sum16_of(C, [m](auto v) { return (v - m) * (v - m); }, x) / n;
+  Scalar s = r = 1 / std::sqrt(var + eps);
+  simd::map(y, C, [m, s](auto x, auto w, auto b) { return (x - m) * s * w + b; }, x, w, b);
 }
 
 // One row: dx = r (u - mean(u) - xhat mean(u xhat)), u = g w
-void row_gradient(const Scalar* g, const Scalar* xhat, const Scalar* w, Scalar r, int64_t C,
-                  Scalar* dx) {
-  for (int64_t j = 0; j < C; ++j) dx[j] = g[j] * w[j];
-  Scalar n = Scalar(C), mean_u = simd::sum16(dx, C) / n;
-  Scalar mean_uh = simd::dot16(dx, xhat, C) / n;
-  for (int64_t j = 0; j < C; ++j) dx[j] = r * (dx[j] - mean_u - xhat[j] * mean_uh);
+void row_gradient(const Scalar* g, const Scalar* x, const Scalar* w, Scalar mean, Scalar r,
+                  int64_t C, Scalar* dx) {
+  auto u_xhat = [=](auto g, auto x, auto w) { return g * w * ((x - mean) * r); };
+  Scalar n = Scalar(C), mean_u = simd::dot16(g, w, C) / n;
+  Scalar mean_uh = simd::sum16_of(C, u_xhat, g, x, w) / n;
+  auto gradient = [=](auto g, auto x, auto w) {
+    return r * (g * w - mean_u - (x - mean) * r * mean_uh);
+  };
+  simd::map(dx, C, gradient, g, x, w);
+}
+
+// One row's share of db = sum g, dw = sum g xhat
+void add_row_gradients(const Scalar* __restrict g, const Scalar* __restrict x, Scalar mean,
+                       Scalar r, int64_t C, Scalar* __restrict db, Scalar* __restrict dw) {
+  for (int64_t j = 0; j < C; ++j) {
+    db[j] += g[j];
+    dw[j] += g[j] * ((x[j] - mean) * r);
+  }
 }
 
 }  // namespace
@@ -177,22 +187,26 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
     HEED_CHECK(t->shape() == Shape{C}, "[layer_norm] x ", x.shape(), " has rows of ", C,
                " numbers, but a weight or bias has shape ", t->shape());
   Tensor dense = x.detach().contiguous(), w = weight.detach().contiguous();
-  Tensor b = bias.detach().contiguous(), y = empty(x.shape()), xhat = empty(x.shape());
-  Tensor r = empty({N});
-  Scalar *to = y.mutable_data(), *normal = xhat.mutable_data(), *inverse = r.mutable_data();
+  Tensor b = bias.detach().contiguous(), y = empty(x.shape());
+  Tensor mean = empty({N}), r = empty({N});
+  Scalar *to = y.mutable_data(), *means = mean.mutable_data(), *inverse = r.mutable_data();
   parallel_for(N, NORM_GRAIN / (C + 1) + 1, [&](int64_t begin, int64_t end) {
+    const Scalar* from = dense.data();
     for (int64_t i = begin; i < end; ++i)
-      inverse[i] = normalize_row(dense.data() + i * C, w.data(), b.data(), Scalar(eps), C,
-                                 normal + i * C, to + i * C);
+      normalize_row(from + i * C, w.data(), b.data(), Scalar(eps), C, means[i], inverse[i],
+                    to + i * C);
   });
   return record(
-      "layer_norm", std::move(y), inputs(x, weight, bias), saved(xhat, r, w),
-      [N, C](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& xhat,
-             const Tensor& r, const Tensor& w) {
+      "layer_norm", std::move(y), inputs(x, weight, bias), saved(dense, mean, r, w),
+      [N, C](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& x,
+             const Tensor& mean, const Tensor& r, const Tensor& w) {
+        const Scalar *up = g.data(), *from = x.data(), *means = mean.data(),
+                     *inverse = r.data();
         if (dw || db) {
           Tensor sum_g = zeros({C}), sum_gh = zeros({C});
-          sum_gradients(g.data(), xhat.data(), N, C, sum_g.mutable_data(),
-                        sum_gh.mutable_data());
+          Scalar *to_b = sum_g.mutable_data(), *to_w = sum_gh.mutable_data();
+          for (int64_t i = 0; i < N; ++i)
+            add_row_gradients(up + i * C, from + i * C, means[i], inverse[i], C, to_b, to_w);
           dw += std::move(sum_gh);
           db += std::move(sum_g);
         }
@@ -201,7 +215,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
         Scalar* out = d.mutable_data();
         parallel_for(N, NORM_GRAIN / (C + 1) + 1, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i)
-            row_gradient(g.data() + i * C, xhat.data() + i * C, w.data(), r.data()[i], C,
+            row_gradient(up + i * C, from + i * C, w.data(), means[i], inverse[i], C,
                          out + i * C);
         });
         dx += std::move(d);

@@ -161,6 +161,8 @@ template <> struct Coefficients<float> {
   static constexpr float LN2_HIGH = 0x1.63p-1f, LN2_LOW = -0x1.bd0106p-13f;
   static constexpr float EXP_MIN = -104, EXP_MAX = 89;  // 0 below, infinite above
   static constexpr int MANTISSA = 23, BIAS = 127;
+  static constexpr float ZERO = 0x1.8p23f, SHIFT = ZERO + 2 * BIAS;
+  static constexpr float ROOT = 0.70710678118654752440f;
 };
 template <> struct Coefficients<double> {
   static constexpr double EXP[] = {
@@ -179,6 +181,8 @@ template <> struct Coefficients<double> {
   static constexpr double LN2_HIGH = 0x1.62e42feep-1, LN2_LOW = 0x1.a39ef35793c76p-33;
   static constexpr double EXP_MIN = -746, EXP_MAX = 710;
   static constexpr int MANTISSA = 52, BIAS = 1023;
+  static constexpr double ZERO = 0x1.8p52, SHIFT = ZERO + 2 * BIAS;
+  static constexpr double ROOT = 0.70710678118654752440;
 };
 
 template <class V, int N> ALWAYS_INLINE V polynomial(const Element<V> (&c)[N], V x) {
@@ -187,44 +191,91 @@ template <class V, int N> ALWAYS_INLINE V polynomial(const Element<V> (&c)[N], V
   return sum;
 }
 
-// e^x = value + rest; rest is what rounding took from value.
-// x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r + r^2 EXP(r). 2^n is two factors, so
-// that a result too small for a full mantissa is rounded once, by the last product.
-template <class V> struct Power { V value, rest; };
-template <class V> ALWAYS_INLINE Power<V> exp_with_rest(V x) {
-  using C = Coefficients<Element<V>>;
-  x = x > C::EXP_MAX ? all<V>(C::EXP_MAX) : x;  // NaN compares false and goes through
-  x = x < C::EXP_MIN ? all<V>(C::EXP_MIN) : x;
-  // Adding 1.5 * 2^MANTISSA rounds to an integer, kept in the low bits. Adding twice the bias
-  // as well makes that integer n + 2 BIAS > 0, of which the halves are biased exponents.
-  constexpr Element<V> ZERO = Element<V>(Word<V>(3) << (C::MANTISSA - 1));
-  constexpr Element<V> SHIFT = ZERO + 2 * C::BIAS;
-  V shifted = fma(x, all<V>(Element<V>(1.44269504088896340736)), all<V>(SHIFT));
-  V n = shifted - all<V>(SHIFT);
-  V r = fma(n, all<V>(-C::LN2_LOW), fma(n, all<V>(-C::LN2_HIGH), x));
-  V s = fma(polynomial(C::EXP, r), r * r, r), p = 1 + s;
-  Bits<V> both = to_bits(shifted) - to_bits(all<V>(ZERO)), half = both >> 1;
-  V a = from_bits<V>(half << C::MANTISSA), b = from_bits<V>((both - half) << C::MANTISSA);
-  return {p * a * b, (s - (p - 1)) * a * b};
+// The nearest number on this side of a bound; NaN compares false and goes through.
+template <class V> ALWAYS_INLINE V at_most(V x, Element<V> high) {
+  return x > high ? all<V>(high) : x;
 }
-template <class V> ALWAYS_INLINE V exp(V x) { return exp_with_rest(x).value; }
+template <class V> ALWAYS_INLINE V at_least(V x, Element<V> low) {
+  return x < low ? all<V>(low) : x;
+}
 
-// x = 2^n m with m in [sqrt 1/2, sqrt 2), f = m - 1, s = f / (2 + f); then log m = 2 artanh s =
-// 2 s + s z LOG(z) with z = s^2, put together as f - (f^2/2 - s (f^2/2 + z LOG(z))).
-template <class V> ALWAYS_INLINE V log(V x) {
+// v 2^n, given shifted = n + SHIFT. Adding ZERO = 1.5 * 2^MANTISSA to a number rounds it to an
+// integer, kept in the low bits. SHIFT makes that integer n + 2 BIAS > 0, of which the halves
+// are biased exponents: 2^n is two factors, so that a result too small for a full mantissa is
+// rounded once, by the last product.
+template <class V> ALWAYS_INLINE V scale(V v, V shifted) {
+  using C = Coefficients<Element<V>>;
+  Bits<V> both = to_bits(shifted) - to_bits(all<V>(C::ZERO)), half = both >> 1;
+  V a = from_bits<V>(half << C::MANTISSA), b = from_bits<V>((both - half) << C::MANTISSA);
+  return v * a * b;
+}
+
+// x = 2^exponent mantissa with mantissa in [sqrt 1/2, sqrt 2), for finite x > 0.
+template <class V> struct Split { V mantissa, exponent; };
+template <class V> ALWAYS_INLINE Split<V> split(V x) {
   using T = Element<V>;
   using C = Coefficients<T>;
   constexpr Word<V> ONE = Word<V>(C::BIAS) << C::MANTISSA;
   constexpr Word<V> FRACTION = (Word<V>(1) << C::MANTISSA) - 1;
-  constexpr T TINY = std::numeric_limits<T>::min(), INF = std::numeric_limits<T>::infinity();
-  constexpr T SCALE = T(Word<V>(1) << C::MANTISSA);
+  constexpr T TINY = std::numeric_limits<T>::min(), SCALE = T(Word<V>(1) << C::MANTISSA);
   V scaled = x < TINY ? x * SCALE : x, moved = x < TINY ? all<V>(-C::MANTISSA) : V{};
-  Bits<V> root = to_bits(all<V>(T(0.70710678118654752440)));
+  Bits<V> root = to_bits(all<V>(C::ROOT));
   Bits<V> bits = to_bits(scaled) + (ONE - root);
-  V m = from_bits<V>((bits & FRACTION) + root);
   // The exponent as a number: put below the leading bit of 2^MANTISSA, then that taken away.
   Bits<V> exponent = (bits >> C::MANTISSA) | to_bits(all<V>(SCALE));
-  V n = from_bits<V>(exponent) - (SCALE + C::BIAS) + moved;
+  return {from_bits<V>((bits & FRACTION) + root),
+          from_bits<V>(exponent) - (SCALE + C::BIAS) + moved};
+}
+
+// The same bits in an instruction or two of AVX-512. (If one of two numbers is NaN, min and max
+// give the second.) maskz and -1, which is every lane, spare us GCC's warnings about its own
+// header.
+#if defined(__AVX512F__)
+#define WITH_AVX512(T, SUFFIX) \
+  ALWAYS_INLINE Vec<T, 64> at_most(Vec<T, 64> x, T high) { \
+    return _mm512_maskz_min_##SUFFIX(-1, all<Vec<T, 64>>(high), x); \
+  } \
+  ALWAYS_INLINE Vec<T, 64> at_least(Vec<T, 64> x, T low) { \
+    return _mm512_maskz_max_##SUFFIX(-1, all<Vec<T, 64>>(low), x); \
+  } \
+  ALWAYS_INLINE Vec<T, 64> scale(Vec<T, 64> v, Vec<T, 64> shifted) { \
+    Vec<T, 64> n = shifted - all<Vec<T, 64>>(Coefficients<T>::SHIFT); \
+    return _mm512_maskz_scalef_##SUFFIX(-1, v, n); \
+  } \
+  ALWAYS_INLINE Split<Vec<T, 64>> split(Vec<T, 64> x) { \
+    Vec<T, 64> m = _mm512_maskz_getmant_##SUFFIX(-1, x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src); \
+    Vec<T, 64> n = _mm512_maskz_getexp_##SUFFIX(-1, x); \
+    auto above = m >= 2 * Coefficients<T>::ROOT; \
+    return {above ? m * T(0.5) : m, above ? n + 1 : n}; \
+  }
+WITH_AVX512(float, ps)
+WITH_AVX512(double, pd)
+#undef WITH_AVX512
+#endif
+
+// e^x = value + rest for EXP_MIN <= x <= EXP_MAX or NaN; rest is what rounding took from value.
+// x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r + r^2 EXP(r).
+template <class V> struct Power { V value, rest; };
+template <class V> ALWAYS_INLINE Power<V> exp_with_rest(V x) {
+  using C = Coefficients<Element<V>>;
+  V shifted = fma(x, all<V>(Element<V>(1.44269504088896340736)), all<V>(C::SHIFT));
+  V n = shifted - all<V>(C::SHIFT);
+  V r = fma(n, all<V>(-C::LN2_LOW), fma(n, all<V>(-C::LN2_HIGH), x));
+  V s = fma(polynomial(C::EXP, r), r * r, r), p = 1 + s;
+  return {scale(p, shifted), scale(s - (p - 1), shifted)};
+}
+template <class V> ALWAYS_INLINE V exp(V x) {
+  using C = Coefficients<Element<V>>;
+  return exp_with_rest(at_least(at_most(x, C::EXP_MAX), C::EXP_MIN)).value;
+}
+
+// x = 2^n m, f = m - 1, s = f / (2 + f); then log m = 2 artanh s = 2 s + s z LOG(z) with
+// z = s^2, put together as f - (f^2/2 - s (f^2/2 + z LOG(z))).
+template <class V> ALWAYS_INLINE V log(V x) {
+  using T = Element<V>;
+  using C = Coefficients<T>;
+  constexpr T INF = std::numeric_limits<T>::infinity();
+  auto [m, n] = split(x);
   V f = m - 1, s = f / (2 + f), z = s * s, half = f * f * T(0.5);
   V low = fma(n, all<V>(C::LN2_LOW), s * fma(z, polynomial(C::LOG, z), half));
   V y = fma(n, all<V>(C::LN2_HIGH), f - (half - low));
@@ -237,10 +288,11 @@ template <class V> ALWAYS_INLINE V log(V x) {
 // 1 - 2 / (e^2x + 1).
 template <class V> ALWAYS_INLINE V tanh(V x) {
   using T = Element<V>;
+  using C = Coefficients<T>;
   Bits<V> sign = to_bits(x) & to_bits(all<V>(T(-0.)));
   V size = from_bits<V>(to_bits(x) ^ sign), z = x * x;
-  V small = fma(polynomial(Coefficients<T>::TANH, z) * z, size, size);
-  V large = 1 - 2 / (exp(size + size) + 1);
+  V small = fma(polynomial(C::TANH, z) * z, size, size);
+  V large = 1 - 2 / (exp_with_rest(at_most(size + size, C::EXP_MAX)).value + 1);
   return from_bits<V>(to_bits(size < T(0.625) ? small : large) | sign);
 }
 
@@ -248,7 +300,8 @@ template <class V> ALWAYS_INLINE V tanh(V x) {
 // power, sum and quotient would add up to more than 2 units; what they lost is put back.
 template <class V> ALWAYS_INLINE V sigmoid(V x) {
   using T = Element<V>;
-  Power<V> e = exp_with_rest(from_bits<V>(to_bits(x) | to_bits(all<V>(T(-0.)))));
+  V negative = from_bits<V>(to_bits(x) | to_bits(all<V>(T(-0.))));
+  Power<V> e = exp_with_rest(at_least(negative, Coefficients<T>::EXP_MIN));
   V sum = 1 + e.value, sum_rest = (1 - sum) + e.value + e.rest, inverse = 1 / sum;
   V top = x < 0 ? e.value : all<V>(1), top_rest = x < 0 ? e.rest : V{};
   V y = top * inverse;
