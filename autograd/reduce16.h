@@ -87,7 +87,7 @@ ALWAYS_INLINE Vec<T> partial16(T start, int64_t n, Op op, F f, const X*... x) {
     sums.part[j] = op(sums.part[j], keep_first(f(load_first<V>(x + i, left)...), left, start));
   }
   for (int half = sums.COUNT / 2; half > 0; half /= 2)
-    for (int j = 0; j < half; ++j) sums.part[j] = op(sums.part[j], sums.part[j + half]);
+    for (int p = 0; p < half; ++p) sums.part[p] = op(sums.part[p], sums.part[p + half]);
   return sums.part[0];
 }
 template <class T, class Op, class F, class... X>
