@@ -2,12 +2,15 @@
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
 #include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
+
+constexpr int64_t LOSS_GRAIN = 1 << 14;  // numbers worth a second thread
 
 void check_labels(const Tensor& logits, std::span<const int> labels, int ignore_index) {
   check_defined("cross_entropy", logits);
@@ -49,13 +52,15 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
   Tensor dense = logits.detach().contiguous(), p = empty(logits.shape()),
          losses = empty({rows});
   Scalar *loss = losses.mutable_data(), *weights = p.mutable_data();
-  for (int64_t i = 0; i < rows; ++i) {
-    bool ignored = labels[size_t(i)] == options.ignore_index;
-    counted += !ignored;
-    loss[i] = ignored ? 0
-                      : row_loss(dense.data() + i * classes, weights + i * classes, classes,
-                                 labels[size_t(i)], smoothing);
-  }
+  for (int label : labels) counted += label != options.ignore_index;
+  const int64_t grain = LOSS_GRAIN / classes + 1;
+  parallel_for(rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      loss[i] = labels[size_t(i)] == options.ignore_index
+                    ? 0
+                    : row_loss(dense.data() + i * classes, weights + i * classes, classes,
+                               labels[size_t(i)], smoothing);
+  });
   bool average = options.reduction == Reduction::mean;
   HEED_CHECK(!average || counted > 0, "[cross_entropy] no label to average over: all ", rows,
              " are ignore_index\n  leave out such a batch, or use Reduction::sum");
@@ -67,16 +72,20 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
           const Tensor& g, GradOf dx, const Tensor& p) {
         Scalar each = g.item() * scale, spread = each * smoothing / Scalar(classes);
         Tensor d = empty(p.shape());
-        Scalar* out = d.mutable_data();
-        const Scalar* in = p.data();
-        for (size_t i = 0; i < ids.size(); ++i, out += classes, in += classes) {
-          if (ids[i] == ignored) {
-            std::fill_n(out, classes, Scalar(0));
-            continue;
+        Scalar* to = d.mutable_data();
+        parallel_for(int64_t(ids.size()), grain, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            Scalar* out = to + i * classes;
+            const Scalar* in = p.data() + i * classes;
+            const int label = ids[size_t(i)];
+            if (label == ignored) {
+              std::fill_n(out, classes, Scalar(0));
+              continue;
+            }
+            for (int64_t j = 0; j < classes; ++j) out[j] = in[j] * each - spread;
+            out[label] -= each * (1 - smoothing);
           }
-          for (int64_t j = 0; j < classes; ++j) out[j] = in[j] * each - spread;
-          out[ids[i]] -= each * (1 - smoothing);
-        }
+        });
         dx += std::move(d);
       });
 }

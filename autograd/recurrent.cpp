@@ -5,6 +5,8 @@
 #include "autograd/gemm.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
+#include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
 namespace heed {
@@ -25,74 +27,91 @@ struct Steps {
 
 // What a forward pass leaves to the backward pass, step after step.
 struct Kept {
-  Tensor h;        // (T, B, H): the state before each step
+  Tensor h;        // (T + 1, B, H): the state before each step, and after the last
   Tensor r, z, n;  // (T, B, H): the gates, and the candidate
   Tensor q;  // (T, B, H): W_n h + b_n, which r multiplies; or r h, if that is what W_n sees
 };
 
-// y (rows, 3 H) = x W^T + b for the gates from `first` on; wt: W^T, (H, 3 H).
-void state_share(const Steps& s, const Scalar* x, const Tensor& wt, const Scalar* bias,
-                 int64_t first, int64_t gates, Scalar* y) {
-  int64_t H = s.H, width = gates * H, row = wt.strides()[0], column = wt.strides()[1];
-  gemm(s.B, width, H, x, H, 1, wt.data() + first * H * column, row, column, y + first * H,
-       3 * H);
-  for (int64_t b = 0; b < s.B; ++b) {
-    Scalar* row = y + (3 * b + first) * H;
-    simd::map(
-        row, width, [](auto v, auto c) { return v + c; }, row, bias + first * H);
-  }
+// Calls row(b) for every row of a step.
+template <class Row> void for_rows(const Steps& s, Row row) {
+  constexpr int64_t WORTH_A_THREAD = 1 << 13;  // numbers of the state
+  parallel_for(s.B, WORTH_A_THREAD / (s.H + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) row(b);
+  });
 }
 
-constexpr auto SIGMOID_OF_SUM = [](auto a, auto b) { return simd::sigmoid(a + b); };
+// y (rows, 3 H) = x W^T for the gates from `first` on; wt: W^T, (H, 3 H).
+void state_share(const Steps& s, const Scalar* x, const Tensor& wt, int64_t first,
+                 int64_t gates, Scalar* y) {
+  int64_t H = s.H, row = wt.strides()[0], column = wt.strides()[1];
+  gemm(s.B, gates * H, H, x, H, 1, wt.data() + first * H * column, row, column, y + first * H,
+       3 * H);
+}
 
-// One step for one row: gates from the inputs' share `in` and the state's share `own`.
-void gates_of(const Steps& s, const Scalar* in, const Scalar* own, Scalar* r, Scalar* z) {
-  simd::map(r, s.H, SIGMOID_OF_SUM, in, own);
-  simd::map(z, s.H, SIGMOID_OF_SUM, in + s.H, own + s.H);
+constexpr auto SIGMOID_OF_SUM = [](auto i, auto o, auto b) {
+  return simd::sigmoid(i + (o + b));
+};
+
+// One step for one row: gates from the inputs' share `in` and the state's share `own` + `bias`.
+void gates_of(const Steps& s, const Scalar* in, const Scalar* own, const Scalar* bias,
+              Scalar* r, Scalar* z) {
+  simd::map(r, s.H, SIGMOID_OF_SUM, in, own, bias);
+  simd::map(z, s.H, SIGMOID_OF_SUM, in + s.H, own + s.H, bias + s.H);
 }
 void state_after(const Steps& s, const Scalar* z, const Scalar* n, const Scalar* h, Scalar* y) {
   simd::map(
       y, s.H, [](auto z, auto n, auto h) { return (1 - z) * n + z * h; }, z, n, h);
 }
 
-// All steps. y: (B, T, H), zeros at the start; h: the state, (B, H).
+// All steps, from the state at the start, kept.h[0]. y: (B, T, H)
 void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tensor& bias,
-             Tensor& state, Tensor& own, Kept& kept, Tensor& y) {
+             Tensor& own, Kept& kept, Tensor& y) {
   const int64_t B = s.B, T = s.T, H = s.H;
-  Scalar *h = state.mutable_data(), *share = own.mutable_data(), *out = y.mutable_data();
-  Scalar *before = kept.h.mutable_data(), *rs = kept.r.mutable_data(),
-         *zs = kept.z.mutable_data(), *ns = kept.n.mutable_data(), *qs = kept.q.mutable_data();
+  Scalar *share = own.mutable_data(), *out = y.mutable_data(), *hs = kept.h.mutable_data(),
+         *rs = kept.r.mutable_data(), *zs = kept.z.mutable_data(), *ns = kept.n.mutable_data(),
+         *qs = kept.q.mutable_data();
+  const Scalar* bias_n = bias.data() + 2 * H;
   for (int64_t t = 0; t < T; ++t) {
     const int64_t at = t * B * H;
-    std::copy_n(h, B * H, before + at);
-    state_share(s, h, wt, bias.data(), 0, s.reset_after ? 3 : 2, share);
-    for (int64_t b = 0; b < B; ++b) {
-      const Scalar* in = inputs.data() + (b * T + s.position(t)) * 3 * H;
-      Scalar *r = rs + at + b * H, *q = qs + at + b * H;
-      gates_of(s, in, share + b * 3 * H, r, zs + at + b * H);
+    const auto in = [&](int64_t b) { return inputs.data() + (b * T + s.position(t)) * 3 * H; };
+    const auto gates = [&](int64_t b) {
+      const int64_t row = at + b * H;
+      const Scalar* own = share + b * 3 * H;
+      gates_of(s, in(b), own, bias.data(), rs + row, zs + row);
       if (s.reset_after)
-        std::copy_n(share + b * 3 * H + 2 * H, H, q);
+        simd::map(qs + row, H, simd::PLUS, own + 2 * H, bias_n);
       else
         simd::map(
-            q, H, [](auto r, auto h) { return r * h; }, r, h + b * H);
-    }
-    if (!s.reset_after) state_share(s, qs + at, wt, bias.data(), 2, 1, share);
-    for (int64_t b = 0; b < B; ++b) {
-      const Scalar* in = inputs.data() + (b * T + s.position(t)) * 3 * H + 2 * H;
+            qs + row, H, [](auto r, auto h) { return r * h; }, rs + row, hs + row);
+    };
+    const auto candidate_and_state = [&](int64_t b) {
       const int64_t row = at + b * H;
-      Scalar* n = ns + row;
+      Scalar *n = ns + row, *h = hs + row, *next = h + B * H,
+             *result = out + (b * T + s.position(t)) * H;
       if (s.reset_after) {
         simd::map(
-            n, H, [](auto i, auto r, auto q) { return simd::tanh(i + r * q); }, in, rs + row,
-            qs + row);
+            n, H, [](auto i, auto r, auto q) { return simd::tanh(i + r * q); }, in(b) + 2 * H,
+            rs + row, qs + row);
       } else {
         simd::map(
-            n, H, [](auto i, auto o) { return simd::tanh(i + o); }, in,
-            share + b * 3 * H + 2 * H);
+            n, H, [](auto i, auto o, auto b) { return simd::tanh(i + (o + b)); }, in(b) + 2 * H,
+            share + b * 3 * H + 2 * H, bias_n);
       }
-      if (!s.active(b, t)) continue;  // padding: the state stays, the output is 0
-      state_after(s, zs + row, n, h + b * H, h + b * H);
-      std::copy_n(h + b * H, H, out + (b * T + s.position(t)) * H);
+      if (!s.active(b, t)) {  // padding: the state stays, the output is 0
+        std::copy_n(h, H, next);
+        std::fill_n(result, H, Scalar(0));
+        return;
+      }
+      state_after(s, zs + row, n, h, next);
+      std::copy_n(next, H, result);
+    };
+    state_share(s, hs + at, wt, 0, s.reset_after ? 3 : 2, share);
+    if (s.reset_after) {
+      for_rows(s, [&](int64_t b) { gates(b), candidate_and_state(b); });
+    } else {
+      for_rows(s, gates);
+      state_share(s, qs + at, wt, 2, 1, share);
+      for_rows(s, candidate_and_state);
     }
   }
 }
@@ -137,7 +156,7 @@ struct Gradients {
 // All steps, from the last to the first. g: (B, T, H); w: (3 H, H).
 Gradients backward(const Steps& s, const Tensor& g, const Tensor& w, const Kept& k) {
   const int64_t B = s.B, T = s.T, H = s.H;
-  Gradients d{zeros({B, T, 3 * H}), zeros({T, B, 3 * H}), zeros({B, H})};
+  Gradients d{empty({B, T, 3 * H}), empty({T, B, 3 * H}), zeros({B, H})};
   Tensor through = empty({B, H});
   Scalar *dh = d.state.mutable_data(), *to_inputs = d.inputs.mutable_data(),
          *to_own = d.own.mutable_data(), *passed = through.mutable_data();
@@ -147,27 +166,32 @@ Gradients backward(const Steps& s, const Tensor& g, const Tensor& w, const Kept&
   for (int64_t t = T - 1; t >= 0; --t) {
     const int64_t at = t * B * H;
     Scalar* dg = to_own + 3 * at;
-    for (int64_t b = 0; b < B; ++b) {
-      if (!s.active(b, t)) continue;
+    const auto before_activations = [&](int64_t b) {
+      if (!s.active(b, t)) {
+        std::fill_n(dg + b * 3 * H, 3 * H, Scalar(0));
+        return;
+      }
       const Scalar* upstream = g.data() + (b * T + s.position(t)) * H;
-      simd::map(
-          dh + b * H, H, [](auto d, auto g) { return d + g; }, dh + b * H, upstream);
+      simd::map(dh + b * H, H, simd::PLUS, dh + b * H, upstream);
       row_backward(s, k, at + b * H, dh + b * H, dg + b * 3 * H);
-    }
-    if (!s.reset_after) {
-      pass_on(dg, 2, 1);
-      reset_backward(s, k, at, passed, dh, dg);
-    }
-    for (int64_t b = 0; b < B; ++b) {
+    };
+    const auto of_inputs = [&](int64_t b) {
       std::copy_n(dg + b * 3 * H, 3 * H, to_inputs + (b * T + s.position(t)) * 3 * H);
-      if (!s.reset_after) continue;
+      if (!s.reset_after) return;
       Scalar* dn = dg + b * 3 * H + 2 * H;  // r stands between n and its product
       simd::map(
           dn, H, [](auto d, auto r) { return d * r; }, dn, k.r.data() + at + b * H);
+    };
+    if (s.reset_after) {
+      for_rows(s, [&](int64_t b) { before_activations(b), of_inputs(b); });
+    } else {
+      for_rows(s, before_activations);
+      pass_on(dg, 2, 1);
+      reset_backward(s, k, at, passed, dh, dg);
+      for_rows(s, of_inputs);
     }
     pass_on(dg, 0, s.reset_after ? 3 : 2);
-    simd::map(
-        dh, B * H, [](auto d, auto p) { return d + p; }, dh, passed);
+    simd::map(dh, B * H, simd::PLUS, dh, passed);
   }
   return d;
 }
@@ -218,10 +242,11 @@ Tensor gru(const Tensor& inputs, const Tensor& weight, const Tensor& bias, const
   Tensor in = inputs.detach().contiguous(), w = weight.detach().contiguous();
   Tensor wt = w.transpose(0, 1), b = bias.detach().contiguous();
   if (T > 1) wt = wt.contiguous();  // a copy pays when several steps read it
-  Tensor state = h0.detach().clone(), own = empty({B, 3 * H}), y = zeros({B, T, H});
-  Kept kept{empty({T, B, H}), empty({T, B, H}), empty({T, B, H}), empty({T, B, H}),
+  Tensor own = empty({B, 3 * H}), y = empty({B, T, H});
+  Kept kept{empty({T + 1, B, H}), empty({T, B, H}), empty({T, B, H}), empty({T, B, H}),
             empty({T, B, H})};
-  forward(steps, in, wt, b, state, own, kept, y);
+  kept.h.select(0, 0).copy_(h0.detach());
+  forward(steps, in, wt, b, own, kept, y);
   return record("gru", std::move(y), heed::inputs(inputs, weight, bias, h0),
                 saved(w, kept.h, kept.r, kept.z, kept.n, kept.q),
                 [steps](const Tensor& g, GradOf di, GradOf dw, GradOf db, GradOf dh,

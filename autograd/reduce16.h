@@ -36,11 +36,30 @@ template <class V, class Op> ALWAYS_INLINE Element<V> fold_lanes(V v, Op op) {
     return p[0];
   }
 }
-template <class T, class Op> ALWAYS_INLINE T fold(Sixteen<T> sixteen, Op op) {
-  for (int half = sixteen.COUNT / 2; half > 0; half /= 2)
-    for (int j = 0; j < half; ++j)
-      sixteen.part[j] = op(sixteen.part[j], sixteen.part[j + half]);
-  return fold_lanes(sixteen.part[0], op);
+
+// r[i][j] becomes r[j][i]: each round is one perfect shuffle of all numbers.
+template <class V, size_t... I>
+ALWAYS_INLINE void shuffle(V a, V b, V& low, V& high, std::index_sequence<I...>) {
+  constexpr size_t W = LANES<V>;
+  low = __builtin_shufflevector(a, b, I / 2 + I % 2 * W...);
+  high = __builtin_shufflevector(a, b, W / 2 + I / 2 + I % 2 * W...);
+}
+template <class V, size_t W> ALWAYS_INLINE void transpose(V (&r)[W]) {
+  for (size_t round = 1; round < W; round *= 2) {
+    V from[W];
+    for (size_t i = 0; i < W; ++i) from[i] = r[i];
+    for (size_t i = 0; i < W / 2; ++i)
+      shuffle(from[i], from[i + W / 2], r[2 * i], r[2 * i + 1], std::make_index_sequence<W>());
+  }
+}
+
+// fold_lanes of as many vectors as one has lanes, each result in a lane: that of one waits for
+// none of another.
+template <class V, size_t W, class Op> ALWAYS_INLINE V fold_rows(V (&rows)[W], Op op) {
+  transpose(rows);
+  for (size_t half = W / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i) rows[i] = op(rows[i], rows[i + half]);
+  return rows[0];
 }
 
 // v with its lanes from `count` on replaced by `start`.
@@ -50,10 +69,10 @@ template <class V> ALWAYS_INLINE V keep_first(V v, int64_t count, Element<V> sta
   return load<V>(NUMBERS) < Element<V>(count) ? v : all<V>(start);
 }
 
-// op over f(x[i]...) for i < n. The last elements are padded with zeros for f, and what f makes
-// of the padding is replaced by `start`.
+// op over f(x[i]...) for i < n, but for the last step, fold_lanes. The last elements are padded
+// with zeros for f, and what f makes of the padding is replaced by `start`.
 template <class T, class Op, class F, class... X>
-ALWAYS_INLINE T reduce16(T start, int64_t n, Op op, F f, const X*... x) {
+ALWAYS_INLINE Vec<T> partial16(T start, int64_t n, Op op, F f, const X*... x) {
   using V = typename Sixteen<T>::V;
   constexpr int W = LANES<V>;
   Sixteen<T> sums(start);
@@ -67,7 +86,13 @@ ALWAYS_INLINE T reduce16(T start, int64_t n, Op op, F f, const X*... x) {
     const int64_t left = n - i;
     sums.part[j] = op(sums.part[j], keep_first(f(load_first<V>(x + i, left)...), left, start));
   }
-  return fold(sums, op);
+  for (int half = sums.COUNT / 2; half > 0; half /= 2)
+    for (int p = 0; p < half; ++p) sums.part[p] = op(sums.part[p], sums.part[p + half]);
+  return sums.part[0];
+}
+template <class T, class Op, class F, class... X>
+ALWAYS_INLINE T reduce16(T start, int64_t n, Op op, F f, const X*... x) {
+  return fold_lanes(partial16(start, n, op, f, x...), op);
 }
 
 inline constexpr auto PLUS = [](auto a, auto b) { return a + b; };

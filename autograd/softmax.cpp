@@ -36,70 +36,58 @@ template <class Row> void for_rows(const Tensor& x, Tensor& y, Row row) {
   });
 }
 
-// ---- W short rows at a time: a row is a lane. Within a row each step waits for the one
-// before; across rows nothing waits. The sums are those of reduce16.h.
+// ---- W short rows at a time: within a row each step of a sum waits for the one before, and
+// across rows nothing waits.
 
-// Lane r of place j is number j of row r.
-struct Turned {
-  alignas(64) Scalar numbers[SHORT * W];
+constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
 
-  template <class Rows> void load(Rows rows, int64_t n) {
-    for (int r = 0; r < W; ++r) {
-      const Scalar* row = rows(r);
-      for (int64_t j = 0; j < n; ++j) numbers[j * W + r] = row[j];
-    }
-  }
-  V operator[](int64_t j) const { return simd::load<V>(numbers + j * W); }
-  void set(int64_t j, V v) { simd::store(numbers + j * W, v); }
-  void store(Scalar* rows, int64_t n) const {
-    for (int r = 0; r < W; ++r)
-      for (int64_t j = 0; j < n; ++j) rows[r * n + j] = numbers[j * W + r];
-  }
+// A number for each of W rows.
+struct PerRow {
+  alignas(64) Scalar numbers[W];
+
+  explicit PerRow(V v) { simd::store(numbers, v); }
+  Scalar operator[](int r) const { return numbers[r]; }
 };
 
-struct Sums {
-  V part[16] = {};
-
-  void add(int64_t j, V v) { part[j % 16] += v; }
-  V total() {
-    for (int half = 8; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) part[i] += part[i + half];
-    return part[0];
-  }
+// What is hidden takes part neither in the maximum nor in the sum, whatever its score is.
+constexpr auto VISIBLE = [](auto v, auto m) {
+  return m == 0 ? simd::all<decltype(v)>(-INF) : v;
 };
 
-// mask(r): the mask of row r, of n numbers.
-template <class MaskOf>
-void masked_rows(const Scalar* in, MaskOf mask, Scalar* out, int64_t n) {
-  const V hidden = simd::all<V>(-std::numeric_limits<Scalar>::infinity());
-  Turned x, may;
-  x.load([=](int r) { return in + r * n; }, n);
-  may.load(mask, n);
-  V most = hidden, seen = {};
-  for (int64_t j = 0; j < n; ++j) {
-    most = simd::max(most, may[j] == 0 ? hidden : x[j]);
-    seen = simd::max(seen, may[j]);
-  }
-  Sums sums;
-  for (int64_t j = 0; j < n; ++j) {
-    V power = may[j] == 0 ? V{} : simd::exp(x[j] - most);
-    x.set(j, power);
-    sums.add(j, power);
-  }
-  V inverse = seen == 0 ? V{} : 1 / sums.total();
-  for (int64_t j = 0; j < n; ++j) x.set(j, x[j] * inverse);
-  x.store(out, n);
+void powers(const Scalar* in, const Scalar* mask, Scalar most, Scalar* out, int64_t n) {
+  const auto power = [most](auto v, auto m) {
+    return m == 0 ? decltype(v){} : simd::exp(v - most);
+  };
+  simd::map(out, n, power, in, mask);
 }
 
+// masks[r]: the mask of row r, of n numbers.
+void masked_rows(const Scalar* in, const Scalar* const* masks, Scalar* out, int64_t n) {
+  V rows[W];
+  for (int r = 0; r < W; ++r)
+    rows[r] = simd::partial16(-INF, n, simd::LARGER, VISIBLE, in + r * n, masks[r]);
+  const PerRow most(simd::fold_rows(rows, simd::LARGER));
+  for (int r = 0; r < W; ++r) powers(in + r * n, masks[r], most[r], out + r * n, n);
+  for (int r = 0; r < W; ++r)
+    rows[r] = simd::partial16(Scalar(0), n, simd::PLUS, simd::ITSELF, out + r * n);
+  const V total = simd::fold_rows(rows, simd::PLUS);
+  const PerRow inverse(total == 0 ? V{} : 1 / total);  // 0: nothing is visible
+  for (int r = 0; r < W; ++r)
+    simd::map(
+        out + r * n, n, [factor = inverse[r]](auto v) { return v * factor; }, out + r * n);
+}
+
+void gradient_row(const Scalar* g, const Scalar* y, Scalar total, Scalar* out, int64_t n) {
+  simd::map(
+      out, n, [total](auto u, auto w) { return u * w - w * total; }, g, y);
+}
 void gradient_rows(const Scalar* g, const Scalar* y, Scalar* out, int64_t n) {
-  Turned u, w;
-  u.load([=](int r) { return g + r * n; }, n);
-  w.load([=](int r) { return y + r * n; }, n);
-  Sums sums;
-  for (int64_t j = 0; j < n; ++j) sums.add(j, u[j] * w[j]);
-  const V total = sums.total();
-  for (int64_t j = 0; j < n; ++j) u.set(j, u[j] * w[j] - w[j] * total);
-  u.store(out, n);
+  V rows[W];
+  const auto times = [](auto u, auto w) { return u * w; };
+  for (int r = 0; r < W; ++r)
+    rows[r] = simd::partial16(Scalar(0), n, simd::PLUS, times, g + r * n, y + r * n);
+  const PerRow total(simd::fold_rows(rows, simd::PLUS));
+  for (int r = 0; r < W; ++r) gradient_row(g + r * n, y + r * n, total[r], out + r * n, n);
 }
 
 // ---- Gradient, masks
@@ -113,27 +101,19 @@ Tensor softmax_gradient(const Tensor& g, const Tensor& y) {
       y, d,
       [=](const Scalar* w, Scalar* out) {
         const Scalar* u = upstream + (w - first);
-        Scalar total = simd::dot16(u, w, n);
-        simd::map(
-            out, n, [total](auto u, auto w) { return u * w - w * total; }, u, w);
+        gradient_row(u, w, simd::dot16(u, w, n), out, n);
       },
       [=](const Scalar* w, Scalar* out) { gradient_rows(upstream + (w - first), w, out, n); });
   return d;
 }
 
-// What is hidden takes part neither in the maximum nor in the sum, whatever its score is.
 void masked_row(const Scalar* in, const Scalar* mask, Scalar* out, int64_t n) {
-  constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
-  const auto visible = [](auto v, auto m) { return m == 0 ? simd::all<decltype(v)>(-INF) : v; };
-  Scalar most = simd::reduce16(-INF, n, simd::LARGER, visible, in, mask);
+  Scalar most = simd::reduce16(-INF, n, simd::LARGER, VISIBLE, in, mask);
   if (most == -INF && simd::max16(mask, n) == 0) {  // nothing is visible
     std::fill_n(out, n, Scalar(0));
     return;
   }
-  const auto power = [most](auto v, auto m) {
-    return m == 0 ? decltype(v){} : simd::exp(v - most);
-  };
-  simd::map(out, n, power, in, mask);
+  powers(in, mask, most, out, n);
   Scalar inverse = 1 / simd::sum16(out, n);
   for (int64_t j = 0; j < n; ++j) out[j] *= inverse;
 }
@@ -155,6 +135,8 @@ Tensor softmax(const Tensor& x, int dim) {
   int64_t n = x.shape().back();
   Scalar all_visible[SHORT];
   std::fill_n(all_visible, SHORT, Scalar(1));
+  const Scalar* masks[W];
+  std::fill_n(masks, W, all_visible);
   for_rows(
       dense, y,
       [n](const Scalar* in, Scalar* out) {
@@ -164,10 +146,7 @@ Tensor softmax(const Tensor& x, int dim) {
         Scalar inverse = 1 / simd::sum16(out, n);
         for (int64_t j = 0; j < n; ++j) out[j] *= inverse;
       },
-      [n, &all_visible](const Scalar* in, Scalar* out) {
-        masked_rows(
-            in, [&](int) { return all_visible; }, out, n);
-      });
+      [n, &masks](const Scalar* in, Scalar* out) { masked_rows(in, masks, out, n); });
   return record(
       "softmax", y, inputs(x), saved(y),
       [](const Tensor& g, GradOf dx, const Tensor& y) { dx += softmax_gradient(g, y); });
@@ -189,8 +168,9 @@ Tensor masked_softmax(const Tensor& x, const Tensor& mask) {
       dense, y,
       [&, n](const Scalar* in, Scalar* out) { masked_row(in, rows[(in - first) / n], out, n); },
       [&, n](const Scalar* in, Scalar* out) {
-        masked_rows(
-            in, [&, row = (in - first) / n](int r) { return rows[row + r]; }, out, n);
+        const Scalar* masks[W];
+        rows.find((in - first) / n, W, masks);
+        masked_rows(in, masks, out, n);
       });
   return record(
       "masked_softmax", y, inputs(x), saved(y),

@@ -56,6 +56,11 @@ TEST_CASE("bits: the number of threads changes none") {
         return matmul(a.view({7, 43, 503}), b.view({7, 43, 503}).transpose(1, 2));
       },
       [](auto& a, auto& b) { return a.transpose(0, 1).contiguous() * b.transpose(0, 1); },
+      [](auto& a, auto& b) {
+        std::vector<int> labels(size_t(a.size(0)), 5);
+        labels[3] = -100;
+        return cross_entropy(a * b, labels, {.label_smoothing = 0.1});
+      },
   };
   int threads = get_num_threads();
   for (size_t i = 0; i < std::size(functions); ++i) {
@@ -123,6 +128,15 @@ TEST_CASE("bits: so have the short rows of a softmax, masked or not, and their g
       }
       CHECK(all.at({7, 0}) != all.at({7, 0}));
     }
+  }
+}
+
+TEST_CASE("bits: rows of a softmax that share a mask have the one that broadcasting gives") {
+  manual_seed(6);
+  Tensor x = uniform({5, 4, 7, 20}, -9, 9);
+  for (const Shape& shape : {Shape{5, 1, 1, 20}, Shape{5, 1, 7, 20}, Shape{7, 20}, Shape{20}}) {
+    Tensor may = uniform(shape, 0, 1) > 0.3;
+    CHECK(same(masked_softmax(x, may), masked_softmax(x, may.expand(x.shape()).contiguous())));
   }
 }
 

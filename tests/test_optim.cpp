@@ -3,6 +3,7 @@
 #include <functional>
 #include "autograd/graph.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
 #include "autograd/random.h"
 #include "layers/activation.h"
 #include "layers/batch_norm.h"
@@ -181,6 +182,26 @@ TEST_CASE("optim: gradients are clipped as in PyTorch") {
     CHECK(same(seen, p[0].grad()));  // in place
     CHECK(!p[2].grad().defined());
   }
+}
+
+TEST_CASE("optim: clipping has the bits of plain operations, at any number of threads") {
+  manual_seed(0);
+  Tensor g[] = {randn({300, 700}), randn({5}), randn({200, 700})};
+  double squares = 0;
+  for (const Tensor& x : g) squares += double(sum(x * x).item());
+  int before = get_num_threads();
+  for (int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    std::vector<Tensor> p;
+    for (const Tensor& x : g) {
+      p.push_back(zeros(x.shape()).requires_grad_());
+      set_gradient(p.back(), x);
+    }
+    CHECK(clip_grad_norm_(p, 1) == std::sqrt(squares));
+    for (size_t i = 0; i < p.size(); ++i)
+      CHECK(same(p[i].grad(), g[i] * (1 / (std::sqrt(squares) + 1e-6))));
+  }
+  set_num_threads(before);
 }
 
 TEST_CASE("optim: clipping nothing, zeros, and by nonsense") {
