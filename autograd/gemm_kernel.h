@@ -143,24 +143,6 @@ template <class V, int NV>
 
 // ---- Packing ----
 
-// a and b with the blocks of H lanes that lie across exchanged: (a0 a1), (b0 b1) become (a0 b0),
-// (a1 b1).
-template <int H, class V, int... L>
-ALWAYS_INLINE void exchange(V& a, V& b, std::integer_sequence<int, L...>) {
-  constexpr int W = simd::LANES<V>;
-  const V first = __builtin_shufflevector(a, b, (L & H ? W + L - H : L)...);
-  b = __builtin_shufflevector(a, b, (L & H ? W + L : L + H)...);
-  a = first;
-}
-
-// A square of W rows: its quarters across, then those of each quarter, down to single lanes.
-template <class V, int W, int H = W / 2> ALWAYS_INLINE void transpose(V (&row)[W]) {
-#pragma GCC unroll 16
-  for (int i = 0; i < W; ++i)
-    if ((i & H) == 0) exchange<H>(row[i], row[i + H], std::make_integer_sequence<int, W>{});
-  if constexpr (H > 1) transpose<V, W, H / 2>(row);
-}
-
 // `width` numbers from each of k rows, `sp` apart, one row after the other. Here and below, a
 // tail starts early and overlaps what is before it, like those of tiles.
 template <class V>
@@ -184,7 +166,7 @@ void turn_rows(int64_t k, const Scalar* from, int64_t sw, Scalar* to, int64_t wi
       square[i] = simd::load<V>(from + i * sw + p);
       __builtin_prefetch(from + i * sw + p + 128 / S);
     }
-    transpose(square);
+    simd::transpose(square);
 #pragma GCC unroll 16
     for (int i = 0; i < W; ++i) simd::store(to + (p + i) * width, square[i]);
   }

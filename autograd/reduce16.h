@@ -37,22 +37,6 @@ template <class V, class Op> ALWAYS_INLINE Element<V> fold_lanes(V v, Op op) {
   }
 }
 
-// r[i][j] becomes r[j][i]: each round is one perfect shuffle of all numbers.
-template <class V, size_t... I>
-ALWAYS_INLINE void shuffle(V a, V b, V& low, V& high, std::index_sequence<I...>) {
-  constexpr size_t W = LANES<V>;
-  low = __builtin_shufflevector(a, b, I / 2 + I % 2 * W...);
-  high = __builtin_shufflevector(a, b, W / 2 + I / 2 + I % 2 * W...);
-}
-template <class V, size_t W> ALWAYS_INLINE void transpose(V (&r)[W]) {
-  for (size_t round = 1; round < W; round *= 2) {
-    V from[W];
-    for (size_t i = 0; i < W; ++i) from[i] = r[i];
-    for (size_t i = 0; i < W / 2; ++i)
-      shuffle(from[i], from[i + W / 2], r[2 * i], r[2 * i + 1], std::make_index_sequence<W>());
-  }
-}
-
 // fold_lanes of as many vectors as one has lanes, each result in a lane: that of one waits for
 // none of another.
 template <class V, size_t W, class Op> ALWAYS_INLINE V fold_rows(V (&rows)[W], Op op) {

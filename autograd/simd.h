@@ -148,6 +148,24 @@ template <class V> ALWAYS_INLINE void hold(V& v) {
 #endif
 }
 
+// a and b with the blocks of H lanes that lie across exchanged: (a0 a1), (b0 b1) become (a0 b0),
+// (a1 b1).
+template <int H, class V, int... L>
+ALWAYS_INLINE void exchange(V& a, V& b, std::integer_sequence<int, L...>) {
+  constexpr int W = LANES<V>;
+  const V first = __builtin_shufflevector(a, b, (L & H ? W + L - H : L)...);
+  b = __builtin_shufflevector(a, b, (L & H ? W + L : L + H)...);
+  a = first;
+}
+
+// row[i][j] becomes row[j][i]: the quarters of the square across, then those of each quarter, down to single lanes.
+template <class V, int W, int H = W / 2> ALWAYS_INLINE void transpose(V (&row)[W]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < W; ++i)
+    if ((i & H) == 0) exchange<H>(row[i], row[i + H], std::make_integer_sequence<int, W>{});
+  if constexpr (H > 1) transpose<V, W, H / 2>(row);
+}
+
 // ---- exp, log, tanh, sigmoid: within 2 units of the last place for every number ----
 
 // Minimax polynomials (Remez), the highest power first; each function says of what.
