@@ -201,7 +201,8 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b, int64_t vectors) 
 }
 
 void multiply(const Product& x) {
-  const Groups deep(x.k, KC);
+  // A turned panel that few rows read is made in pieces that stay in the first cache.
+  const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 8 : KC);
   const int64_t kc = deep.size + (deep.larger > 0);
   const bool pack_b = x.cb != 1 || (x.m >= 48 && !fit_first_cache(kc, x.rb));
   const bool pack_a = x.n >= MANY && (x.ca == 1 ? !fit_first_cache(max_rows(2), x.ra)
