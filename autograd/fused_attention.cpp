@@ -16,86 +16,25 @@
 //   dv += p^T g,  ds = p (g v^T - D) / sqrt(d),  dk += ds^T q,  dq += ds k
 //
 // What a mask hides has p = 0 exactly, and keys behind the last visible one of a block are not
-// looked at. Sums run over keys in their order and start anew every COLUMNS keys, so that
-// hidden keys at the end change no bit.
+// looked at: under a causal mask blocks on the diagonal are low, and hold little of what is
+// above it. Sums run over keys in their order and start anew every COLUMNS keys, so that hidden
+// keys at the end change no bit.
 #include <algorithm>
-#include <cmath>
+#include "autograd/attention_blocks.h"
 #include "autograd/broadcast.h"
 #include "autograd/gemm.h"
 #include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
-#include "autograd/parts.h"
 #include "autograd/reduce16.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
-namespace {
 namespace fused {
+namespace {
 
-constexpr int64_t ROWS = 256, COLUMNS = 128;  // of a block: queries, keys
-constexpr int64_t WORTH = 1 << 18;            // multiply-adds worth a second thread
+constexpr int64_t WORTH = 1 << 18;  // multiply-adds worth a second thread
 constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
-
-// x's shape with another last size.
-Shape with_last(const Tensor& x, int64_t size) {
-  return x.shape().without(x.dim() - 1).with(x.dim() - 1, size);
-}
-
-// The operands, matrix by matrix: one for each leading index.
-struct Operands {
-  int64_t heads, Tq, Tk, d, dv;
-  Parts q, k, v, mask;
-  int64_t line = std::min(COLUMNS, Tk) + 16;  // from row to row of a block: no power of 2
-  Scalar scale = 1 / std::sqrt(Scalar(d));
-
-  Operands(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask)
-      : heads(numel(q.shape().without(q.dim() - 1).without(q.dim() - 2))),
-        Tq(q.size(-2)),
-        Tk(k.size(-2)),
-        d(q.size(-1)),
-        dv(v.size(-1)),
-        q(q, 2),
-        k(k, 2),
-        v(v, 2),
-        mask((mask.defined() ? mask : ones({1, Tk})).expand(with_last(q, Tk)), 2) {}
-};
-
-// Queries from i on, keys from j on, of one head.
-struct Block {
-  const Operands& x;
-  int64_t i, rows, columns;       // from the first row that sees a key to the last such key
-  const Scalar *q, *k, *v, *may;  // where they begin
-  int64_t seen[ROWS];             // of each row: columns up to the last key that it sees
-
-  Block(const Operands& x, int64_t head, int64_t i, int64_t j)
-      : x(x),
-        i(i),
-        rows(0),
-        columns(0),
-        k(x.k[head] + j * x.k.step()),
-        v(x.v[head] + j * x.v.step()),
-        may(x.mask[head] + i * x.mask.step() + j) {
-    for (const int64_t end = std::min(i + ROWS, x.Tq); i < end; ++i) {
-      int64_t n = std::min(COLUMNS, x.Tk - j);
-      if (mask(rows)[n - 1] == 0 && simd::max16(mask(rows), n) == 0) n = 0;
-      while (n > 0 && mask(rows)[n - 1] == 0) --n;
-      if (n == 0 && columns == 0) {
-        ++this->i, may += x.mask.step();
-        continue;
-      }
-      seen[rows++] = n;
-      columns = std::max(columns, n);
-    }
-    q = x.q[head] + this->i * x.q.step();
-  }
-  const Scalar* mask(int64_t r) const { return may + r * x.mask.step(); }
-
-  // s = q k^T
-  void scores(Scalar* s) const {
-    gemm(rows, columns, x.d, q, x.q.step(), 1, k, 1, x.k.step(), s, x.line);
-  }
-};
 
 // ---- Forward
 
@@ -105,46 +44,59 @@ struct Kept {
   Scalar sum = 0;      // l; in the end its inverse
 };
 
-// The row's scores s become p; y is put right for the new maximum.
-void add_row(const Block& b, int64_t r, Scalar* s, Kept& kept, Scalar* y) {
-  const int64_t n = b.seen[r];
-  std::fill(s + n, s + b.columns, Scalar(0));
-  if (n == 0) return;
-  const Scalar *may = b.mask(r), scale = b.x.scale;
+// The scores s become p; y is put right for new maxima. Maxima first, since each sum of powers
+// would wait for its own.
+void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
+  // Like the CPU's maximum it may lose NaN; the sum of powers does not.
+  const auto larger = [](auto a, auto b) { return a > b ? a : b; };
   const auto visible = [](auto s, auto m) { return m == 0 ? simd::all<decltype(s)>(-INF) : s; };
-  const Scalar most =
-      simd::max(kept.most, scale * simd::reduce16(-INF, n, simd::LARGER, visible, s, may));
-  const auto power = [=](auto s, auto m) {
-    return m == 0 ? decltype(s){} : simd::exp(s * scale - most);
-  };
-  simd::map(s, n, power, s, may);
-  const Scalar before = kept.most == most ? 1 : simd::exp(kept.most - most);
-  kept = {most, kept.sum * before + simd::sum16(s, n)};
-  if (before != 1)
-    simd::map(
-        y, b.x.dv, [before](auto y) { return y * before; }, y);
+  const Scalar scale = b.x.scale;
+  Scalar most[ROWS], before[ROWS];
+  for (int64_t r = 0; r < b.rows; ++r) {
+    most[r] = larger(kept[r].most, scale * simd::reduce16(-INF, b.seen[r], larger, visible,
+                                                          s + r * b.x.line, b.may[r]));
+    before[r] = kept[r].most == most[r] ? 0 : kept[r].most - most[r];
+  }
+  simd::map(
+      before, b.rows, [](auto x) { return simd::exp(x); }, before);
+  for (int64_t r = 0; r < b.rows; ++r, s += b.x.line, y += b.x.dv) {
+    Scalar* to = s;
+    const auto power = [&to, scale, most = most[r]](auto s, auto m) {
+      const auto p = m == 0 ? decltype(s){} : simd::exp(s * scale - most);
+      simd::store(to, p);  // a line has room for a whole last vector
+      to += simd::LANES<decltype(s)>;
+      return p;
+    };
+    const Scalar sum = simd::sum16_of(b.seen[r], power, s, b.may[r]);
+    std::fill(s + b.seen[r], s + b.columns, Scalar(0));
+    kept[r] = {most[r], kept[r].sum * before[r] + sum};
+    const auto put_right = [before = before[r]](auto y) { return y * before; };
+    if (before[r] != 1) simd::map(y, b.x.dv, put_right, y);
+  }
 }
 
-// Queries from i on, of one head. y: their rows of the result; s: ROWS lines.
-void forward_rows(const Operands& x, int64_t head, int64_t i, Scalar* y, Kept* kept,
-                  Scalar* s) {
-  const int64_t rows = std::min(ROWS, x.Tq - i);
-  std::fill_n(y, rows * x.dv, Scalar(0));
-  std::fill_n(kept, rows, Kept());
+// Queries from begin to end, of one head. y, kept: theirs. room: ROWS + d lines.
+void forward_rows(const Operands& x, int64_t head, int64_t begin, int64_t end, Scalar* y,
+                  Kept* kept, Scalar* room) {
+  Scalar *s = room, *k = s + ROWS * x.line;
+  std::fill_n(y, (end - begin) * x.dv, Scalar(0));
+  std::fill_n(kept, end - begin, Kept());
   for (int64_t j = 0; j < x.Tk; j += COLUMNS) {
-    const Block b(x, head, i, j);
-    if (b.columns == 0) continue;
-    b.scores(s);
-    const int64_t first = b.i - i;
-    Scalar* to = y + first * x.dv;
-    for (int64_t r = 0; r < b.rows; ++r)
-      add_row(b, r, s + r * x.line, kept[first + r], to + r * x.dv);
-    gemm(b.rows, x.dv, b.columns, s, x.line, 1, b.v, x.v.step(), 1, to, x.dv, 1, true);
+    x.turn(x.k, head, j, x.d, k);
+    for (int64_t i = begin; i < end;) {
+      const Block b(x, head, i, end, j);
+      if (b.columns == 0) break;
+      i = b.i + b.rows;
+      Scalar* to = y + (b.i - begin) * x.dv;
+      gemm(b.rows, b.columns, x.d, b.q, x.q.step(), 1, k, x.line, 1, s, x.line);
+      add_rows(b, s, kept + (b.i - begin), to);
+      gemm(b.rows, x.dv, b.columns, s, x.line, 1, b.v, x.v.step(), 1, to, x.dv, 1, true);
+    }
   }
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = 0; r < end - begin; ++r, y += x.dv) {
     kept[r].sum = kept[r].most == -INF ? 0 : 1 / kept[r].sum;
-    simd::map(
-        y + r * x.dv, x.dv, [f = kept[r].sum](auto y) { return y * f; }, y + r * x.dv);
+    const auto divide = [f = kept[r].sum](auto y) { return y * f; };
+    simd::map(y, x.dv, divide, y);
   }
 }
 
@@ -158,46 +110,46 @@ struct Gradients {
 };
 
 // The row's scores s become its weights, g v^T becomes ds.
-void weights_and_gradient(const Block& b, int64_t r, const Kept& kept, Scalar D, Scalar* s,
+void weights_and_gradient(const Block& b, int64_t r, Kept kept, Scalar D, Scalar* s,
                           Scalar* ds) {
   const int64_t n = b.seen[r];
-  std::fill(s + n, s + b.columns, Scalar(0));
-  std::fill(ds + n, ds + b.columns, Scalar(0));
-  const Scalar *may = b.mask(r), scale = b.x.scale;
+  const Scalar *may = b.may[r], scale = b.x.scale;
   const auto weight = [=](auto s, auto m) {
     return m == 0 ? decltype(s){} : simd::exp(s * scale - kept.most) * kept.sum;
   };
-  simd::map(s, n, weight, s, may);
   const auto gradient = [=](auto p, auto d, auto m) {
     return m == 0 ? decltype(p){} : p * (d - D) * scale;
   };
+  simd::map(s, n, weight, s, may);
   simd::map(ds, n, gradient, s, ds, may);
+  std::fill(s + n, s + b.columns, Scalar(0));
+  std::fill(ds + n, ds + b.columns, Scalar(0));
 }
 
-// Of one head. room: 2 ROWS lines, and Tq numbers.
+// Of one head. room: 2 ROWS + d + dv lines, and Tq numbers.
 void backward_head(const Operands& x, int64_t head, const Gradients& to, Scalar* room) {
-  Scalar *s = room, *ds = s + ROWS * x.line, *D = ds + ROWS * x.line;
-  for (int64_t i = 0; i < x.Tq; ++i) D[i] = simd::dot16(to.g + i * x.dv, to.y + i * x.dv, x.dv);
-  for (int64_t j = 0; j < x.Tk; j += COLUMNS)
-    for (int64_t i = 0; i < x.Tq; i += ROWS) {
-      const Block b(x, head, i, j);
-      if (b.columns == 0) continue;
-      const Scalar* g = to.g + b.i * x.dv;
-      b.scores(s);
-      gemm(b.rows, b.columns, x.dv, g, x.dv, 1, b.v, 1, x.v.step(), ds, x.line);
-      for (int64_t r = 0; r < b.rows; ++r)
-        weights_and_gradient(b, r, to.kept[b.i + r], D[b.i + r], s + r * x.line,
-                             ds + r * x.line);
-      if (to.dv)
-        gemm(b.columns, x.dv, b.rows, s, 1, x.line, g, x.dv, 1, to.dv + j * x.dv, x.dv, 1,
-             true);
-      if (to.dk)
-        gemm(b.columns, x.d, b.rows, ds, 1, x.line, b.q, x.q.step(), 1, to.dk + j * x.d, x.d, 1,
-             true);
-      if (to.dq)
-        gemm(b.rows, x.d, b.columns, ds, x.line, 1, b.k, x.k.step(), 1, to.dq + b.i * x.d, x.d,
-             1, true);
+  const int64_t d = x.d, dv = x.dv, line = x.line;
+  Scalar *s = room, *ds = s + ROWS * line, *k = ds + ROWS * line, *v = k + d * line,
+         *D = v + dv * line;
+  for (int64_t i = 0; i < x.Tq; ++i) D[i] = simd::dot16(to.g + i * dv, to.y + i * dv, dv);
+  for (int64_t j = 0; j < x.Tk; j += COLUMNS) {
+    x.turn(x.k, head, j, d, k);
+    x.turn(x.v, head, j, dv, v);
+    for (int64_t i = 0; i < x.Tq;) {
+      const Block b(x, head, i, x.Tq, j);
+      const int64_t m = b.rows, n = b.columns;
+      if (n == 0) break;
+      i = b.i + m;
+      const Scalar* g = to.g + b.i * dv;
+      gemm(m, n, d, b.q, x.q.step(), 1, k, line, 1, s, line);
+      gemm(m, n, dv, g, dv, 1, v, line, 1, ds, line);
+      for (int64_t r = 0; r < m; ++r)
+        weights_and_gradient(b, r, to.kept[b.i + r], D[b.i + r], s + r * line, ds + r * line);
+      if (to.dv) gemm(n, dv, m, s, 1, line, g, dv, 1, to.dv + j * dv, dv, 1, true);
+      if (to.dk) gemm(n, d, m, ds, 1, line, b.q, x.q.step(), 1, to.dk + j * d, d, 1, true);
+      if (to.dq) gemm(m, d, n, ds, line, 1, b.k, x.k.step(), 1, to.dq + b.i * d, d, 1, true);
     }
+  }
 }
 
 void check_operands(const Tensor& query, const Tensor& key, const Tensor& value,
@@ -218,8 +170,8 @@ void check_operands(const Tensor& query, const Tensor& key, const Tensor& value,
              ": the mask must broadcast to the scores");
 }
 
-}  // namespace fused
 }  // namespace
+}  // namespace fused
 
 // Formulas: at the top.
 Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& value,
@@ -231,13 +183,13 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
   Tensor kept = empty({x.heads, x.Tq, 2});
   Scalar* out = y.mutable_data();
   Kept* numbers = reinterpret_cast<Kept*>(kept.mutable_data());
-  const int64_t blocks = (x.Tq + ROWS - 1) / ROWS;
-  const int64_t work = std::min(ROWS, x.Tq) * x.Tk * (x.d + x.dv);
-  parallel_for(x.heads * blocks, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
-    PoolVector<Scalar> s(size_t(ROWS * x.line));
-    for (int64_t at = begin; at < end; ++at) {
-      const int64_t head = at / blocks, i = at % blocks * ROWS, row = head * x.Tq + i;
-      forward_rows(x, head, i, out + row * x.dv, numbers + row, s.data());
+  const int64_t work = x.Tk * (x.d + x.dv);
+  parallel_for(x.heads * x.Tq, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
+    PoolVector<Scalar> room(size_t((ROWS + x.d) * x.line));
+    for (int64_t at = begin, rows; at < end; at += rows) {
+      const int64_t i = at % x.Tq;
+      rows = std::min(x.Tq - i, end - at);
+      forward_rows(x, at / x.Tq, i, i + rows, out + at * x.dv, numbers + at, room.data());
     }
   });
   return record(
@@ -253,7 +205,7 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
         const Kept* numbers = reinterpret_cast<const Kept*>(kept.data());
         const int64_t work = 3 * x.Tq * x.Tk * (x.d + x.dv);
         parallel_for(x.heads, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
-          PoolVector<Scalar> room(size_t(2 * ROWS * x.line + x.Tq));
+          PoolVector<Scalar> room(size_t((2 * ROWS + x.d + x.dv) * x.line + x.Tq));
           for (int64_t h = begin; h < end; ++h)
             backward_head(
                 x, h,

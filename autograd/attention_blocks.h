@@ -1,0 +1,109 @@
+// What fused_attention.cpp computes at a time: a block of scores, some queries' with some keys.
+// Included there only.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include "autograd/broadcast.h"
+#include "autograd/ops.h"
+#include "autograd/parts.h"
+#include "autograd/reduce16.h"
+
+namespace heed {
+inline namespace HEED_PRECISION {
+namespace fused {
+
+constexpr int64_t ROWS = 192, COLUMNS = 128;  // of a block at most: queries, keys
+constexpr int64_t STEP = 32;  // a row sees at most so many keys more than a block's first
+
+constexpr auto ONES = [] {
+  std::array<Scalar, COLUMNS> row;
+  row.fill(1);
+  return row;
+}();
+
+// x's shape with another last size.
+inline Shape with_last(const Tensor& x, int64_t size) {
+  return x.shape().without(x.dim() - 1).with(x.dim() - 1, size);
+}
+
+// For each row of a mask: n if the first n keys are visible and no other, else -1.
+inline Tensor reach(const Tensor& mask) {
+  const int64_t size = mask.size(-1);
+  const Parts rows(mask, 1);
+  Tensor result = empty(with_last(mask, 1));
+  Scalar* out = result.mutable_data();
+  const auto one = [](auto m) { return m == 0 ? m : simd::all<decltype(m)>(1); };
+  for (int64_t r = 0; r < result.numel(); ++r) {
+    const int64_t n = int64_t(simd::sum16_of(size, one, rows[r]));
+    out[r] = simd::sum16_of(size - n, one, rows[r] + n) == 0 ? Scalar(n) : -1;
+  }
+  return result;
+}
+
+// The mask, or one that shows every key, with a number for each of Tk keys.
+inline Tensor whole(const Tensor& mask, int64_t Tk) {
+  if (!mask.defined()) return ones({1, Tk});
+  return mask.expand(broadcast_shapes("fused_attention", mask.shape(), {1, Tk}));
+}
+
+// The operands, matrix by matrix: one for each leading index.
+struct Operands {
+  int64_t heads, Tq, Tk, d, dv;
+  Parts q, k, v, mask, reach;
+  int64_t line = std::min(COLUMNS, Tk) + 16;  // from row to row of a block: no power of 2
+  Scalar scale = 1 / std::sqrt(Scalar(d));
+
+  Operands(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask)
+      : heads(numel(q.shape().without(q.dim() - 1).without(q.dim() - 2))),
+        Tq(q.size(-2)),
+        Tk(k.size(-2)),
+        d(q.size(-1)),
+        dv(v.size(-1)),
+        q(q, 2),
+        k(k, 2),
+        v(v, 2),
+        mask(whole(mask, Tk).expand(with_last(q, Tk)), 2),
+        reach(fused::reach(whole(mask, Tk)).expand(with_last(q, 1)), 2) {}
+
+  // The numbers of keys from j on, in as many lines as a key has numbers.
+  void turn(const Parts& from, int64_t head, int64_t j, int64_t size, Scalar* to) const {
+    const Scalar* key = from[head] + j * from.step();
+    for (int64_t begin = 0; begin < size; begin += 16)
+      for (int64_t c = 0; c < std::min(COLUMNS, Tk - j); ++c)
+        for (int64_t i = begin; i < std::min(begin + 16, size); ++i)
+          to[i * line + c] = key[c * from.step() + i];
+  }
+};
+
+// Queries from i on, keys from j on, of one head.
+struct Block {
+  const Operands& x;
+  int64_t i, rows = 0, columns = 0;  // from the first row that sees a key to the last such key
+  const Scalar *q, *k, *v;           // where they begin
+  int64_t seen[ROWS];                // of each row: columns up to the last key that it sees
+  const Scalar* may[ROWS];           // and the mask of these
+
+  Block(const Operands& x, int64_t head, int64_t begin, int64_t end, int64_t j)
+      : x(x), i(begin), k(x.k[head] + j * x.k.step()), v(x.v[head] + j * x.v.step()) {
+    const Scalar *reach = x.reach[head], *mask = x.mask[head] + j;
+    int64_t most = 0;
+    for (int64_t at = begin; at < end && rows < ROWS; ++at) {
+      const int64_t first = int64_t(reach[at * x.reach.step()]);
+      const Scalar* row = first < 0 ? mask + at * x.mask.step() : ONES.data();
+      int64_t n = std::clamp<int64_t>((first < 0 ? x.Tk : first) - j, 0, COLUMNS);
+      while (n > 0 && row[n - 1] == 0) --n;
+      if (rows == 0) i = at, most = (n + STEP - 1) / STEP * STEP;
+      if (rows == 0 && n == 0) continue;
+      if (n > most) break;
+      seen[rows] = n;
+      may[rows++] = row;
+      columns = std::max(columns, n);
+    }
+    q = x.q[head] + i * x.q.step();
+  }
+};
+
+}  // namespace fused
+}  // namespace HEED_PRECISION
+}  // namespace heed
