@@ -13,10 +13,13 @@ inline namespace HEED_PRECISION {
 namespace {
 
 constexpr int64_t ROWS_GRAIN = 1 << 13;  // numbers worth a second thread
-constexpr int64_t SHORT = 64;            // numbers in a short row, at most
 
 using V = simd::Vec<Scalar>;
 constexpr int W = simd::LANES<V>;
+
+// Numbers in a short row, at most. With sixteen lanes a row of 64 is four vectors, which are
+// done sooner than turned round.
+constexpr int64_t SHORT = W == 16 ? 32 : 64;
 
 // Calls row(first number of x's row, of y's row) for every row of n numbers. Short ones go
 // through some(...) first, W rows at a time, as long as there are so many.
