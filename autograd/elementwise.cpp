@@ -72,19 +72,22 @@ void zip_row(Scalar* out, const Scalar* a, int64_t step_a, const Scalar* b, int6
   }
 }
 
-// y = f(a, b), broadcast
-template <class F> Tensor zip(const char* op, const Tensor& a, const Tensor& b, F f) {
-  check_defined(op, a, b);
+// y = f(a, b) for row-major operands of one shape
+template <class F> Tensor zip_dense(const Tensor& a, const Tensor& b, F f) {
+  Tensor y = empty(a.shape());
   const Scalar *p = a.data(), *q = b.data();
-  if (a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous()) {
-    Tensor y = empty(a.shape());
-    Scalar* out = y.mutable_data();
-    parallel_for(y.numel(), GRAIN, [=](int64_t begin, int64_t end) {
-      zip_range(out + begin, p + begin, q + begin, end - begin, f);
-    });
-    return y;
-  }
+  Scalar* out = y.mutable_data();
+  parallel_for(y.numel(), GRAIN, [=](int64_t begin, int64_t end) {
+    zip_range(out + begin, p + begin, q + begin, end - begin, f);
+  });
+  return y;
+}
+
+// y = f(a, b), broadcast
+template <class F>
+Tensor zip_broadcast(const char* op, const Tensor& a, const Tensor& b, F f) {
   Tensor y = empty(broadcast_shapes(op, a.shape(), b.shape()));
+  const Scalar *p = a.data(), *q = b.data();
   Scalar* out = y.mutable_data();
   Walk<3>(y.shape(), {y.strides(), broadcast_strides(op, a.shape(), a.strides(), y.shape()),
                       broadcast_strides(op, b.shape(), b.strides(), y.shape())})
@@ -92,6 +95,11 @@ template <class F> Tensor zip(const char* op, const Tensor& a, const Tensor& b, 
         zip_row(out + at[0], p + at[1], step[1], q + at[2], step[2], n, f);
       });
   return y;
+}
+template <class F> Tensor zip(const char* op, const Tensor& a, const Tensor& b, F f) {
+  check_defined(op, a, b);
+  const bool dense = a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous();
+  return dense ? zip_dense(a, b, f) : zip_broadcast(op, a, b, f);
 }
 
 }  // namespace

@@ -123,9 +123,11 @@ template <size_t N, size_t M, class F> struct Recorded final : Node {
 //                   if (db) db += g * a;
 //                 });
 // The step receives g = dL/dy, a place for each input's gradient, and what was saved; it runs
-// without recording. This is the only place that looks at NoGrad and requires_grad.
+// without recording. This is the only place that looks at NoGrad and requires_grad. (Where y is
+// moved along, it is so once: a move of what was just written waits for the memory.)
 template <size_t N, size_t M, class F>
-Tensor record(const char* name, Tensor y, Tensors<N> inputs, Tensors<M> saved, F step) {
+Tensor record(const char* name, Tensor&& y, const Tensors<N>& inputs, const Tensors<M>& saved,
+              F step) {
   if (anomaly_enabled) [[unlikely]] check_finite(name, "forward", y);
   bool wanted = false;
   for (const Tensor* x : inputs) wanted |= x->requires_grad();
@@ -133,6 +135,12 @@ Tensor record(const char* name, Tensor y, Tensors<N> inputs, Tensors<M> saved, F
   y.set_node(Ref<Node>::adopt(
       new Recorded<N, M, F>(name, y.shape(), inputs, saved, std::move(step))));
   return y;
+}
+
+template <size_t N, size_t M, class F>
+Tensor record(const char* name, const Tensor& y, const Tensors<N>& inputs,
+              const Tensors<M>& saved, F step) {
+  return record(name, Tensor(y), inputs, saved, std::move(step));
 }
 
 // The same for any number of inputs, with nothing saved: step(g, places), one place an input.

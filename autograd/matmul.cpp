@@ -75,6 +75,12 @@ void add_outer_products(const Tensor& a, const Tensor& g, Tensor db) {
   });
 }
 
+// y += x
+void add_to(Scalar* y, const Scalar* x, int64_t n) {
+  simd::map(
+      y, n, [](auto a, auto b) { return a + b; }, y, x);
+}
+
 }  // namespace
 
 // da = g b^T, db = a^T g, summed over batches in which a or b repeats
@@ -120,24 +126,22 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   HEED_CHECK(!bias.defined() || bias.shape() == Shape{out}, "[linear] bias ", bias.shape(),
              " with weight ", weight.shape(), ": one number for each of the ", out,
              " outputs wanted");
-  Tensor flat = x.detach().contiguous(), w = weight.detach(), b = bias.detach();
+  Tensor flat = x.detach().contiguous(), shift = bias.detach();
   int64_t rows = 1;
   Shape shape = x.shape();
   for (int d = 0; d + 1 < x.dim(); ++d) rows *= shape[d];
   shape[x.dim() - 1] = out;
   Tensor y = empty(shape);
   Scalar* numbers = y.mutable_data();
-  gemm(rows, out, in, flat.data(), in, 1, w.data(), w.strides()[1], w.strides()[0], numbers,
-       out);
-  if (b.defined()) {
-    b = b.contiguous();
-    const Scalar* shift = b.data();
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < out; ++j) numbers[i * out + j] += shift[j];
+  gemm(rows, out, in, flat.data(), in, 1, weight.data(), weight.strides()[1],
+       weight.strides()[0], numbers, out);
+  if (shift.defined()) {
+    shift = shift.contiguous();
+    for (int64_t i = 0; i < rows; ++i) add_to(numbers + i * out, shift.data(), out);
   }
   return record(
       "linear", std::move(y), inputs(x, weight, bias),
-      saved(weight.requires_grad() ? flat : nothing, x.requires_grad() ? w : nothing),
+      saved(weight.requires_grad() ? flat : nothing, x.requires_grad() ? weight : nothing),
       [rows, in, out, before = x.shape()](const Tensor& g, GradOf dx, GradOf dw, GradOf db,
                                           const Tensor& x, const Tensor& w) {
         if (dx) {
@@ -154,8 +158,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         if (db) {
           Tensor d = zeros({out});
           Scalar* sum = d.mutable_data();
-          for (int64_t i = 0; i < rows; ++i)
-            for (int64_t j = 0; j < out; ++j) sum[j] += g.data()[i * out + j];
+          for (int64_t i = 0; i < rows; ++i) add_to(sum, g.data() + i * out, out);
           db += std::move(d);
         }
       });

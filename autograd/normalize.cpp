@@ -11,22 +11,33 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-// The loops below run along a row of C channels; sums go down the rows, one after the other.
+// Calls f(V(), j) for every vector V of columns j, j + 1, ... of C. The last one starts early
+// and overlaps the one before it, so f must bear to be called twice for a column.
+template <class F> void for_columns(int64_t C, F f) {
+  using V = simd::Vec<Scalar>;
+  constexpr int W = simd::LANES<V>;
+  if (C < W) {
+    for (int64_t j = 0; j < C; ++j) f(Scalar(), j);
+  } else {
+    for (int64_t j = 0; j + W < C; j += W) f(V(), j);
+    f(V(), C - W);
+  }
+}
+
+// In the functions for batch norm sums go down the rows, one after the other.
 // x: (N, C), the others (C).
-void batch_statistics(const Scalar* __restrict x, int64_t N, int64_t C, Scalar* __restrict mean,
-                      Scalar* __restrict var) {
-  std::fill_n(mean, C, Scalar(0));
-  std::fill_n(var, C, Scalar(0));
-  Scalar n = Scalar(N);
-  for (int64_t i = 0; i < N; ++i)
-    for (int64_t j = 0; j < C; ++j) mean[j] += x[i * C + j];
-  for (int64_t j = 0; j < C; ++j) mean[j] /= n;
-  for (int64_t i = 0; i < N; ++i)
-    for (int64_t j = 0; j < C; ++j) {
-      Scalar d = x[i * C + j] - mean[j];
-      var[j] += d * d;
+void batch_statistics(const Scalar* x, int64_t N, int64_t C, Scalar* mean, Scalar* var) {
+  for_columns(C, [=, n = Scalar(N)]<class V>(V, int64_t j) {
+    V sum = {}, squares = {};
+    for (int64_t i = 0; i < N; ++i) sum += simd::load<V>(x + i * C + j);
+    sum /= n;
+    for (int64_t i = 0; i < N; ++i) {
+      V d = simd::load<V>(x + i * C + j) - sum;
+      squares += d * d;
     }
-  for (int64_t j = 0; j < C; ++j) var[j] /= n;
+    simd::store(mean + j, sum);
+    simd::store(var + j, V(squares / n));
+  });
 }
 
 // running += momentum (batch - running); the stored variance is the unbiased one
@@ -41,37 +52,40 @@ void update_running(Scalar* __restrict running_mean, Scalar* __restrict running_
 }
 
 // xhat = (x - mean) r, y = xhat w + b
-void scale_and_shift(const Scalar* __restrict x, int64_t N, int64_t C,
-                     const Scalar* __restrict mean, const Scalar* __restrict r,
-                     const Scalar* __restrict w, const Scalar* __restrict b,
-                     Scalar* __restrict xhat, Scalar* __restrict y) {
-  for (int64_t i = 0; i < N; ++i)
-    for (int64_t j = 0; j < C; ++j) {
-      Scalar normal = (x[i * C + j] - mean[j]) * r[j];
-      xhat[i * C + j] = normal;
-      y[i * C + j] = normal * w[j] + b[j];
+void scale_and_shift(const Scalar* x, int64_t N, int64_t C, const Scalar* mean, const Scalar* r,
+                     const Scalar* w, const Scalar* b, Scalar* xhat, Scalar* y) {
+  for_columns(C, [=]<class V>(V, int64_t j) {
+    const V centre = simd::load<V>(mean + j), inverse = simd::load<V>(r + j);
+    const V scale = simd::load<V>(w + j), shift = simd::load<V>(b + j);
+    for (int64_t at = j; at < N * C; at += C) {
+      V normal = (simd::load<V>(x + at) - centre) * inverse;
+      simd::store(xhat + at, normal);
+      simd::store(y + at, V(normal * scale + shift));
     }
+  });
 }
 
-// db = sum g, dw = sum g xhat
-void sum_gradients(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N,
-                   int64_t C, Scalar* __restrict db, Scalar* __restrict dw) {
-  for (int64_t i = 0; i < N; ++i)
-    for (int64_t j = 0; j < C; ++j) {
-      db[j] += g[i * C + j];
-      dw[j] += g[i * C + j] * xhat[i * C + j];
+// db = sum g, dw = sum g xhat, dx = w r (g - share db - xhat share dw)
+void batch_gradient(const Scalar* g, const Scalar* xhat, int64_t N, int64_t C, const Scalar* w,
+                    const Scalar* r, Scalar share, Scalar* db, Scalar* dw, Scalar* dx) {
+  for_columns(C, [=]<class V>(V, int64_t j) {
+    V sum = {}, sum_h = {};
+    for (int64_t at = j; at < N * C; at += C) {
+      V u = simd::load<V>(g + at);
+      sum += u;
+      sum_h += u * simd::load<V>(xhat + at);
     }
-}
-
-// dx = w r (g - share db - xhat share dw)
-void input_gradient(const Scalar* __restrict g, const Scalar* __restrict xhat, int64_t N,
-                    int64_t C, const Scalar* __restrict w, const Scalar* __restrict r,
-                    const Scalar* __restrict db, const Scalar* __restrict dw, Scalar share,
-                    Scalar* __restrict dx) {
-  for (int64_t i = 0; i < N; ++i)
-    for (int64_t j = 0; j < C; ++j)
-      dx[i * C + j] =
-          w[j] * r[j] * (g[i * C + j] - db[j] * share - xhat[i * C + j] * (dw[j] * share));
+    simd::store(db + j, sum);
+    simd::store(dw + j, sum_h);
+    if (!dx) return;
+    const V scale = simd::load<V>(w + j) * simd::load<V>(r + j);
+    sum *= share;
+    sum_h *= share;
+    for (int64_t at = j; at < N * C; at += C) {
+      V d = simd::load<V>(g + at) - sum - simd::load<V>(xhat + at) * sum_h;
+      simd::store(dx + at, V(scale * d));
+    }
+  });
 }
 
 // x: (N, C)
@@ -98,14 +112,13 @@ Tensor normalize_rows(const Tensor& x, Tensor& running_mean, Tensor& running_var
       "batch_norm", std::move(y), inputs(x, weight, bias), saved(xhat, r, w),
       [N, C, training](const Tensor& g, GradOf dx, GradOf dw, GradOf db, const Tensor& xhat,
                        const Tensor& r, const Tensor& w) {
-        Tensor sum_g = zeros({C}), sum_gh = zeros({C});
-        sum_gradients(g.data(), xhat.data(), N, C, sum_g.mutable_data(), sum_gh.mutable_data());
-        if (dx) {
-          Tensor d = empty(g.shape());  // the statistics depend on x in training only
-          input_gradient(g.data(), xhat.data(), N, C, w.data(), r.data(), sum_g.data(),
-                         sum_gh.data(), training ? 1 / Scalar(N) : Scalar(0), d.mutable_data());
-          dx += std::move(d);
-        }
+        // The statistics depend on x in training only.
+        const Scalar share = training ? 1 / Scalar(N) : Scalar(0);
+        Tensor sum_g = empty({C}), sum_gh = empty({C}), d = dx ? empty(g.shape()) : Tensor();
+        batch_gradient(g.data(), xhat.data(), N, C, w.data(), r.data(), share,
+                       sum_g.mutable_data(), sum_gh.mutable_data(),
+                       dx ? d.mutable_data() : nullptr);
+        if (dx) dx += std::move(d);
         dw += std::move(sum_gh);
         db += std::move(sum_g);
       });

@@ -22,11 +22,16 @@ template <class T> struct Sixteen {
 };
 
 // Halves a vector until one number is left: v[i] with v[i + half].
+template <class V, int... I>
+ALWAYS_INLINE auto halves(V v, std::integer_sequence<int, I...>) {
+  struct Two { Vec<Element<V>, sizeof(V) / 2> low, high; };
+  return Two{__builtin_shufflevector(v, v, I...),
+             __builtin_shufflevector(v, v, (I + LANES<V> / 2)...)};
+}
 template <class V, class Op> ALWAYS_INLINE Element<V> fold_lanes(V v, Op op) {
   using T = Element<V>;
   if constexpr (sizeof(V) > 16) {
-    struct Halves { Vec<T, sizeof(V) / 2> low, high; };
-    Halves h = __builtin_bit_cast(Halves, v);
+    auto h = halves(v, std::make_integer_sequence<int, LANES<V> / 2>());
     return fold_lanes(op(h.low, h.high), op);
   } else {
     T p[LANES<V>];

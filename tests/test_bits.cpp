@@ -101,7 +101,7 @@ TEST_CASE("bits: a row has the same ones alone and in a batch") {
 TEST_CASE("bits: so have the short rows of a softmax, masked or not, and their gradients") {
   manual_seed(5);
   const int64_t rows = 37;
-  for (int64_t n : {1, 2, 7, 15, 16, 17, 20, 33, 63, 64, 65}) {
+  for (int64_t n : {1, 2, 7, 15, 16, 17, 20, 32, 33, 63, 64, 65}) {
     CAPTURE(n);
     Tensor x = uniform({rows, n}, -9, 9), g = uniform({rows, n}, -1, 1),
            may = uniform({rows, n}, 0, 1) > 0.3;
@@ -137,6 +137,52 @@ TEST_CASE("bits: rows of a softmax that share a mask have the one that broadcast
   for (const Shape& shape : {Shape{5, 1, 1, 20}, Shape{5, 1, 7, 20}, Shape{7, 20}, Shape{20}}) {
     Tensor may = uniform(shape, 0, 1) > 0.3;
     CHECK(same(masked_softmax(x, may), masked_softmax(x, may.expand(x.shape()).contiguous())));
+  }
+}
+
+// Channels lie side by side in vectors, of which the last overlaps the one before it.
+TEST_CASE("bits: a channel has the same ones in batch_norm alone and among others") {
+  manual_seed(7);
+  const int64_t N = 7;
+  auto normalized = [](const Tensor& numbers, const Tensor& g, bool training) {
+    int64_t C = numbers.size(1);
+    Tensor x = numbers.clone().requires_grad_(), mean = full({C}, 0.25), var = full({C}, 2);
+    Tensor weight = full({C}, 1.5).requires_grad_(), bias = full({C}, -0.5).requires_grad_();
+    Tensor y = batch_norm(x, mean, var, weight, bias, training, 0.1, 1e-5);
+    y.backward(g);
+    std::vector<Tensor> rows = {y.detach(), x.grad()};
+    for (const Tensor& t : {weight.grad(), bias.grad(), mean, var})
+      rows.push_back(t.unsqueeze(0));
+    return cat(rows, 0);
+  };
+  for (int64_t C : {1, 3, 15, 16, 17, 33, 100})
+    for (bool training : {true, false}) {
+      CAPTURE(C);
+      Tensor x = uniform({N, C}, -3, 3), g = uniform({N, C}, -1, 1);
+      Tensor all = normalized(x, g, training);
+      for (int64_t c = 0; c < C; ++c) {
+        CAPTURE(c);
+        auto channel = [c](const Tensor& t) { return t.narrow(1, c, 1).clone(); };
+        CHECK(same(normalized(channel(x), channel(g), training), channel(all)));
+      }
+    }
+}
+
+TEST_CASE("bits: linear's bias and its gradient are those of plain loops") {
+  manual_seed(8);
+  for (int64_t out : {1, 3, 15, 16, 17, 33, 100}) {
+    CAPTURE(out);
+    Tensor x = uniform({7, 5}, -1, 1), w = uniform({out, 5}, -1, 1),
+           g = uniform({7, out}, -1, 1);
+    Tensor b = uniform({out}, -1, 1).requires_grad_();
+    Tensor y = linear(x, w, b);
+    CHECK(same(y.detach(), matmul(x, w.transpose(0, 1)) + b.detach()));
+    y.backward(g);
+    for (int64_t j = 0; j < out; ++j) {
+      Scalar total = 0;
+      for (int64_t i = 0; i < 7; ++i) total += g.at({i, j});
+      CHECK(b.grad().at({j}) == total);
+    }
   }
 }
 

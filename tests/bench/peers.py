@@ -203,7 +203,7 @@ def serve_torch():
     def model(make, shape, forward):
         net, count = make(), 0
         batches, g = [torch.randn(shape) for _ in range(4)], torch.randn(shape)
-        adam = torch.optim.Adam(net.parameters(), 1e-3)
+        adam = torch.optim.Adam(net.parameters(), 1e-6)
 
         def call():
             nonlocal count
