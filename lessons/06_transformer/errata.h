@@ -125,7 +125,7 @@ inline void accumulation(Checks& checks) {
 // over all words but the right one and padding; PyTorch's over all words.
 inline void smoothing(Checks& checks) {
   NoGrad guard;
-  const double s = 0.4;
+  constexpr double s = 0.4;
   Tensor p = tensor({0, 0.2, 0.7, 0.1, 0}, {5});
   Tensor target = tensor({0, s / 3, 1 - s, s / 3, s / 3}, {5});
   double theirs = 0;  // sum of t (ln t - ln p); what has t = 0 counts nothing
