@@ -6,6 +6,7 @@
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
 #include "autograd/reduce16.h"
+#include "autograd/simd_math.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {

@@ -9,6 +9,7 @@
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
 #include "autograd/simd.h"
+#include "autograd/simd_math.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {

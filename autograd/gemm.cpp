@@ -20,7 +20,6 @@
 #include "autograd/gemm_kernel.h"
 #include "autograd/parallel.h"
 
-
 namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
@@ -156,9 +155,9 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Block& block) {
 
 // ---- One thread ----
 
-// A block of A (MC rows) and a block of B (NC columns), KC deep, fit the second cache together.
-// KC is deep, so that C comes from memory and goes back there seldom. Measured on Zen 3 (32-byte
-// vectors) and Emerald Rapids (64). SLAB rows of A are packed at once.
+// A block of A (MC rows) and a block of B (NC columns), KC deep, fit a second cache of 2 MiB
+// together. KC is deep, so that C comes from memory and goes back there seldom. Measured on
+// Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A are packed at once.
 constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 96, NC = 256, SLAB = 24 * MC;
 
 // So many columns of C make it worth while to pack A, which they all read.

@@ -5,6 +5,7 @@
 #include "autograd/parallel.h"
 #include "autograd/reduce16.h"
 #include "autograd/simd.h"
+#include "autograd/simd_math.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {

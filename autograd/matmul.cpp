@@ -5,6 +5,7 @@
 #include "autograd/graph.h"
 #include "autograd/ops.h"
 #include "autograd/parallel.h"
+#include "autograd/reduce16.h"
 #include "autograd/simd.h"
 
 namespace heed {
@@ -75,12 +76,6 @@ void add_outer_products(const Tensor& a, const Tensor& g, Tensor db) {
   });
 }
 
-// y += x
-void add_to(Scalar* y, const Scalar* x, int64_t n) {
-  simd::map(
-      y, n, [](auto a, auto b) { return a + b; }, y, x);
-}
-
 }  // namespace
 
 // da = g b^T, db = a^T g, summed over batches in which a or b repeats
@@ -137,7 +132,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
        weight.strides()[0], numbers, out);
   if (shift.defined()) {
     shift = shift.contiguous();
-    for (int64_t i = 0; i < rows; ++i) add_to(numbers + i * out, shift.data(), out);
+    for (Scalar* row = numbers; row < numbers + rows * out; row += out)
+      simd::map(row, out, simd::PLUS, row, shift.data());
   }
   return record(
       "linear", std::move(y), inputs(x, weight, bias),
@@ -158,7 +154,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         if (db) {
           Tensor d = zeros({out});
           Scalar* sum = d.mutable_data();
-          for (int64_t i = 0; i < rows; ++i) add_to(sum, g.data() + i * out, out);
+          for (int64_t i = 0; i < rows; ++i)
+            simd::map(sum, out, simd::PLUS, sum, g.data() + i * out);
           db += std::move(d);
         }
       });

@@ -21,15 +21,9 @@ class Parts {
   // `count` of them, from `first` on.
   void find(int64_t first, int64_t count, const Scalar** parts) const {
     const int64_t line = outer_ > 0 ? x_.shape()[outer_ - 1] : 1;
-    int64_t at = line;
-    for (int64_t i = 0; i < count; ++i, ++at) {
-      if (at < line) {
-        parts[i] = parts[i - 1] + x_.strides()[outer_ - 1];
-      } else {
-        at = i == 0 ? first % line : 0;
-        parts[i] = (*this)[first + i];
-      }
-    }
+    for (int64_t i = 0; i < count; ++i)
+      parts[i] = i == 0 || (first + i) % line == 0 ? (*this)[first + i]
+                                                   : parts[i - 1] + x_.strides()[outer_ - 1];
   }
   int64_t step() const { return x_.strides()[x_.dim() - 2]; }  // from row to row of a matrix
 

@@ -7,6 +7,7 @@
 #include "autograd/parts.h"
 #include "autograd/reduce16.h"
 #include "autograd/simd.h"
+#include "autograd/simd_math.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {

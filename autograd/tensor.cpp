@@ -4,6 +4,7 @@
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
 #include "autograd/loops.h"
+#include "autograd/parallel.h"
 #include "autograd/random.h"
 
 namespace heed {
@@ -128,9 +129,16 @@ Tensor& Tensor::add_(const Tensor& other, double alpha) {
 Tensor& Tensor::mul_(double factor) {
   check_may_change("mul_");
   Scalar* y = mutable_data();
-  Walk<1>(shape_, {strides_}).run([&](auto at, int64_t n, auto step) {
-    for (int64_t i = 0; i < n; ++i) y[at[0] + i * step[0]] *= Scalar(factor);
-  });
+  const auto scale = [y, s = Scalar(factor)](int64_t begin, int64_t n, int64_t step) {
+    for (int64_t i = 0; i < n; ++i) y[begin + i * step] *= s;
+  };
+  if (is_contiguous())
+    parallel_for(numel(), 1 << 15,
+                 [&](int64_t begin, int64_t end) { scale(begin, end - begin, 1); });
+  else
+    Walk<1>(shape_, {strides_}).run([&](auto at, int64_t n, auto step) {
+      scale(at[0], n, step[0]);
+    });
   return *this;
 }
 

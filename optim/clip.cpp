@@ -13,6 +13,7 @@ static std::vector<Scalar> squares_of(const std::vector<Tensor>& parameters) {
   std::vector<Scalar> squares(parameters.size());
   int64_t total = 0;
   for (const Tensor& p : parameters) total += p.numel();
+  // As many parameters a thread as have 2^17 numbers together, if all are of one size.
   const int64_t count = int64_t(parameters.size()), grain = (count << 17) / (total + 1) + 1;
   parallel_for(count, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -21,12 +22,6 @@ static std::vector<Scalar> squares_of(const std::vector<Tensor>& parameters) {
             g.numel(), [](auto v) { return v * v; }, g.data());
   });
   return squares;
-}
-
-static void scale(Scalar* x, int64_t n, Scalar factor) {
-  parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) x[i] *= factor;
-  });
 }
 
 double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
@@ -38,7 +33,7 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
   double factor = max_norm / (norm + 1e-6);  // as in PyTorch
   if (factor < 1)
     for (const Tensor& p : parameters)
-      if (Tensor g = p.grad(); g.defined()) scale(g.mutable_data(), g.numel(), Scalar(factor));
+      if (Tensor g = p.grad(); g.defined()) g.mul_(factor);
   return norm;
 }
 

@@ -14,6 +14,7 @@
 
 #include "autograd/parallel.h"
 #include "autograd/simd.h"
+#include "autograd/simd_math.h"
 #include "tests/ulp.h"
 
 using namespace heed;

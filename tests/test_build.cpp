@@ -132,6 +132,7 @@ TEST_CASE("build: make install, and the README's own program through pkg-config"
   Run install = make("install PREFIX=" + prefix);
   REQUIRE_MESSAGE(install.status == 0, install.out, install.err);
   CHECK(!fs::exists(include + "/autograd/simd.h"));
+  CHECK(!fs::exists(include + "/autograd/simd_math.h"));
   Run alone = run("echo '#include <heed.h>' | " + compile + " -fsyntax-only -Wall -Wextra " +
                   "-Werror -x c++ -I" + include + " -");  // nothing else, and no warning
   CHECK_MESSAGE(alone.status == 0, alone.err);

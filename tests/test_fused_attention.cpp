@@ -1,9 +1,10 @@
 // Attention as one operation against its plain twin: results, gradients, what must not be seen,
 // bits. PyTorch's numbers and differences are in test_ops.cpp. Sizes cross the borders of
-// blocks, which have 256 queries and 128 keys.
+// blocks, which have 192 queries at most, and 128 keys.
 #include "layers/attention.h"
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include "autograd/parallel.h"
 #include "autograd/random.h"
 #include "tests/golden.h"
@@ -179,6 +180,22 @@ TEST_CASE("fused attention: the same bits at any number of threads, in a batch a
   auto part = [](const Tensor& x) { return x.narrow(0, 1, 1).contiguous(); };
   Result alone = run(FUSED, part(q), part(k), part(v), causal_mask(T), part(g));
   CHECK(all_same(alone, {part(one.y), part(one.dq), part(one.dk), part(one.dv)}));
+}
+
+TEST_CASE("fused attention: a score that is no number is not lost") {
+  manual_seed(8);
+  const Scalar nan = std::numeric_limits<Scalar>::quiet_NaN();
+  for (int64_t T : {5, 300})
+    for (int64_t key : {int64_t(0), T / 2, T - 1}) {
+      Tensor q = randn({1, T, 4}), k = randn({1, T, 4}), v = randn({1, T, 4});
+      k.select(1, key).fill_(nan);
+      const Result seen = run(FUSED, q, k, v, causal_mask(T), ones({1, T, 4}));
+      for (int64_t t = 0; t < T; ++t) {
+        CAPTURE(t);
+        CHECK(std::isnan(seen.y.at({0, t, 0})) == (t >= key));
+        if (t >= key) CHECK(std::isnan(seen.dq.at({0, t, 0})));
+      }
+    }
 }
 
 TEST_CASE("fused attention: MultiHeadAttention::output is its output, in training, too") {

@@ -240,6 +240,10 @@ TEST_CASE("graph: a saved tensor that was changed in place is found") {
   }
   expect_error([&] { product.backward(); }, {"[backward] matmul", "(2, 2)", "in place"});
   CHECK_FALSE(w.grad().defined());
+  Tensor input = ones({2, 3}), scale = ones({3}).requires_grad_(),
+         normal = sum(layer_norm(input, scale, zeros({3}), 1e-5));
+  input.fill_(0);  // layer_norm saved what it read
+  expect_error([&] { normal.backward(); }, {"[backward] layer_norm", "in place"});
 }
 
 TEST_CASE("graph: a change of what backward does not need is no error") {

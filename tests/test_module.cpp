@@ -375,7 +375,7 @@ TEST_CASE("module: a file holds a state, bit for bit") {
     bool counter = name == "calls" || name.ends_with("num_batches_tracked");
     CHECK(entry.dtype == (counter ? "I64" : sizeof(Scalar) == 8 ? "F64" : "F32"));
   }
-  save(path, {{{"none", zeros({0, 3})}}, {}});
+  save(path, {{{"none", zeros({0, 3})}}, {}, {}});
   CHECK(load(path).tensors.at(0).second.shape() == Shape{0, 3});
 }
 

@@ -16,6 +16,7 @@
 
 #include "autograd/reduce16.h"
 #include "autograd/simd.h"
+#include "autograd/simd_math.h"
 #include "lessons/support/hash.h"
 #include "tests/ulp.h"
 
