@@ -22,7 +22,9 @@ constexpr int64_t S = sizeof(Scalar);
 // Accumulators must be many, to hide the latency of a fused multiply-add (4 cycles, two can
 // start in each: 8 chains at least), and leave registers for a row of B and a number of A.
 constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
-constexpr int max_rows(int vectors) { return std::min(12, ACCUMULATORS / vectors); }
+constexpr int max_rows(int vectors) {
+  return std::min(vectors == 1 ? 16 : 12, ACCUMULATORS / vectors);
+}
 
 // A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
 // of a row may start early and overlap the one before: an element is the same chain in both.
@@ -53,7 +55,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
   char* c = t.c;
   for (; count > 0; --count) {
     V acc[R][NV];
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       __builtin_prefetch(c + (R + i) * t.rc, 1);  // where the next tile goes
 #pragma GCC unroll 6
@@ -74,7 +76,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
         V row[NV];
 #pragma GCC unroll 6
         for (int j = 0; j < NV; ++j) simd::hold(row[j] = read<V>(b + at(j, last_b)));
-#pragma GCC unroll 12
+#pragma GCC unroll 16
         for (int i = 0; i < R; ++i) {
           const V left = simd::all<V>(read<Scalar>(row_of_a(i, ra)));
 #pragma GCC unroll 6
@@ -96,7 +98,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
       lower += ca;
       b += rb;
     } while (--k > 0);
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j)

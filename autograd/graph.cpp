@@ -3,6 +3,7 @@
 #include "autograd/broadcast.h"
 #include "autograd/loops.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -31,8 +32,11 @@ void check_finite(const char* op, const char* what, const Tensor& y) {
 }
 
 // ---- gradients arrive
-static void add_dense(Scalar* __restrict sum, const Scalar* x, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) sum[i] += x[i];
+static void add_dense(Scalar* sum, const Scalar* x, int64_t n) {
+  parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
+    Scalar* __restrict to = sum;
+    for (int64_t i = begin; i < end; ++i) to[i] += x[i];
+  });
 }
 
 void accumulate(Node& node, Tensor&& dx) {
