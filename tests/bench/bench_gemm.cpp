@@ -137,10 +137,9 @@ std::string cpu() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // The peers read these when they are opened: one thread, and the kernel that fits the CPU.
+  // The peers read these when they are opened. Which kernels they may take: tests/bench/run.
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS"})
     setenv(name, "1", 1);
-  unsetenv("OPENBLAS_CORETYPE");
   auto wanted = [&](const char* what) {
     return argc == 1 || std::find(argv + 1, argv + argc, std::string(what)) != argv + argc;
   };

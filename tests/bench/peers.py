@@ -4,6 +4,7 @@
     python3 tests/bench/peers.py --against build/bench/NAME        # interleaved, with the bars
     python3 tests/bench/peers.py --against build/bench/NAME step exp --rounds 20
     python3 tests/bench/peers.py step                              # the peers alone
+    python3 tests/bench/peers.py --against A --build B             # two builds of heed
 
 Every participant is a program that lives as long as the measuring does. It reads the name of a
 measurement on stdin and answers one line: `NAME BEST MEDIAN`, microseconds a call over five
@@ -30,7 +31,8 @@ ONE_THREAD = {
     "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
     "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"}
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1 " +
+                 os.environ.get("XLA_FLAGS", "")}
 
 # measurement: [(peer, its name there, title, bar: heed's share of the peer's time at most)]
 MEASUREMENTS = {
@@ -552,13 +554,18 @@ SERVERS = {"torch": serve_torch, "jax": serve_jax,
 
 def drive(options):
     serving = lambda peer: [sys.executable, os.path.abspath(__file__), "--serve", peer]
-    participants = {peer: Participant(serving(peer)) for peer in SERVERS}
-    participants["libtorch"] = Participant(build_libtorch)
+    measurements = MEASUREMENTS
+    if options.build:
+        participants = {"build": Participant([options.build])}
+        measurements = {name: [("build", name, "the other build", 1.1)] for name in MEASUREMENTS}
+    else:
+        participants = {peer: Participant(serving(peer)) for peer in SERVERS}
+        participants["libtorch"] = Participant(build_libtorch)
     if options.against:
         participants["heed"] = Participant([options.against])
     introduce(participants)
     print("\nmicroseconds a call: best, median; then heed's share of the peer's: best, median")
-    results = {name: run(name, MEASUREMENTS[name], participants, options.rounds)
+    results = {name: run(name, measurements[name], participants, options.rounds)
                for name in options.names or MEASUREMENTS}
     for p in participants.values():
         p.close()
@@ -572,6 +579,8 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="measurement",
                         help="of " + ", ".join(MEASUREMENTS) + "; all without any")
     parser.add_argument("--against", metavar="PROGRAM", help="heed's own benchmark program")
+    parser.add_argument("--build", metavar="PROGRAM", help="the same of another build, which "
+                        "is then the only peer")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", metavar="FILE", help="the figures, for report.py")
     parser.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)

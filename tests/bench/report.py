@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """make bench: every measurement, and tests/bench/RESULTS.md with a figure for every bar.
 
-    python3 tests/bench/report.py BUILD [REPORT]     BUILD: where the programs are
+    python3 tests/bench/report.py BUILD     BUILD: where the programs are
 
-A bar holds when the best of the rounds and their median both meet it. Under the table: what
-why.md says of those that are not met, and all that the programs printed.
+A build for another CPU has a report of its own, RESULTS_(its name).md, without what does not
+depend on the CPU; the report of another compiler compares its build with the default one. A bar
+holds when the best of the rounds and their median both meet it. Under the table: what why.md
+says of those that are not met, and all that the programs printed.
 """
 import datetime
 import json
@@ -148,30 +150,87 @@ def table(rows):
         yield f"| {number} | {what} | {wanted} | {measured} | {word} |"
 
 
-def main(build, report):
-    bench = os.path.join(ROOT, build, "bench")
-    gemm = said_by([os.path.join(bench, "bench_gemm")])
-    growth = said_by([os.path.join(bench, "bench_growth")])
+def measured(build, names=()):
+    """bench_gemm's text; peers.py's text and figures."""
+    programs = os.path.join(ROOT, build, "bench")
+    gemm = said_by([os.path.join(programs, "bench_gemm")])
     with tempfile.NamedTemporaryFile(suffix=".json") as figures:
         peers = said_by([sys.executable, os.path.join(HERE, "peers.py"), "--against",
-                         os.path.join(bench, "bench_heed"), "--json", figures.name])
-        results = json.load(open(figures.name, encoding="utf-8"))
+                         os.path.join(programs, "bench_heed"), "--json", figures.name, *names])
+        return gemm, peers, json.load(open(figures.name, encoding="utf-8"))
+
+
+def write(report, lines):
+    with open(os.path.join(HERE, report), "w", encoding="utf-8") as f:
+        f.write("\n".join(["# Bars and figures", "",
+                           f"Written by `make bench` on {datetime.date.today()}. " + lines[0],
+                           *lines[1:], ""]))
+
+
+def fenced(text):
+    return ["", "```", text.strip(), "```"]
+
+
+HOW = ("Ratios are of times taken in turn in one run, one thread each unless a row says otherwise: "
+       "the best of the rounds, and in brackets their median.")
+
+
+def of_cpu(build, variant):
+    """The bars, for one CPU."""
+    gemm, peers, results = measured(build)
     peak = float(re.search(r"^peak: ([\d.]+)", gemm, re.M)[1])
-    rows = [*gemm_bars(gemm), *step_bars(results, peak), *growth_bars(growth), *fresh_bars()]
-    rows.append((18, "one hash of the weights from every build", "equal", "`make bits`", None))
-    with open(os.path.join(HERE, "why.md"), encoding="utf-8") as f:
-        why = f.read().strip()
-    lines = ["# Bars and figures", "",
-             f"Written by `make bench` on {datetime.date.today()}. "
-             "Ratios are of times taken in turn in one run, one thread each unless a row says "
-             "otherwise: the best of the rounds, and in brackets their median.", "",
-             "```", *gemm.splitlines()[:4], *peers.splitlines()[:8], "```", "", *table(rows), "",
-             why, "", "## What the programs printed", "", "```", gemm.strip(), "```", "", "```",
-             growth.strip(), "```", "", "```", peers.strip(), "```", ""]
-    with open(report, "w", encoding="utf-8") as f:
-        f.write("\n".join(lines))
+    rows = [*gemm_bars(gemm), *step_bars(results, peak)]
+    texts, why = [gemm, peers], []
+    if not variant:
+        texts.insert(1, said_by([os.path.join(ROOT, build, "bench", "bench_growth")]))
+        rows += [*growth_bars(texts[1]), *fresh_bars(),
+                 (18, "one hash of the weights from every build", "equal", "`make bits`", None)]
+        with open(os.path.join(HERE, "why.md"), encoding="utf-8") as f:
+            why = ["", f.read().strip()]
+    write("RESULTS" + variant + ".md",
+          [HOW, *fenced("\n".join(gemm.splitlines()[:4] + peers.splitlines()[:8])), "",
+           *table(rows), *why, "", "## What the programs printed",
+           *(line for text in texts for line in fenced(text))])
     print("\n".join(table(rows)))
 
 
+def of_compiler(build, variant):
+    """Times of this build, of those of the default one; at most 1.1."""
+    programs = ["build/bench/bench_gemm", "build/bench/bench_heed"]
+    plain = {k: v for k, v in os.environ.items() if k not in ("CXX", "ARCH", "OPT")}
+    subprocess.run(["make", "-s", *programs], cwd=ROOT, env=plain, check=True)
+    gemm, steps, results = measured(build, ["--build", os.path.join(ROOT, programs[1])])
+    other = said_by([os.path.join(ROOT, programs[0])])
+    speeds = [dict(re.findall(r"^(\d+ x \d+ x \d+) +([\d.]+) \(", text, re.M))
+              for text in (gemm, other)]
+    rows = [(f"matmul {shape}", float(speeds[1][shape]) / float(speed), None)
+            for shape, speed in speeds[0].items()]
+    rows += [(name, *ratios[0][1]) for name, (_, ratios) in results.items()]
+    lines = ["| what | of the other build's time | holds |", "|---|---|---|"]
+    for name, best, median in rows:
+        holds = "yes" if max(best, median or 0) <= 1.1 else "**no**"
+        lines.append(f"| {name} | {best:.3f}" + (f" ({median:.3f})" if median else "") +
+                     f" | {holds} |")
+    mean = math.exp(sum(math.log(best) for _, best, _ in rows) / len(rows))
+    lines.append(f"| geometric mean | {mean:.3f} | {'yes' if mean <= 1.1 else '**no**'} |")
+    write("RESULTS" + variant + ".md",
+          ["Times of one compiler's build, of those of the default one's: the best of the rounds, "
+           "and in brackets their median. At most 1.1 is wanted.",
+           *fenced("\n".join(gemm.splitlines()[:3] + ["beside: " + other.splitlines()[1]])), "",
+           *lines, "", "## What the programs printed",
+           *fenced(gemm), *fenced(other), *fenced(steps)])
+    print("\n".join(lines))
+
+
+def main(build):
+    name = os.path.relpath(build, "build")  # as the Makefile calls its variants
+    if name == ".":
+        of_cpu(build, "")
+    elif "++" in name:
+        of_compiler(build, "_" + name)
+    else:
+        of_cpu(build, "_" + name)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else os.path.join(HERE, "RESULTS.md"))
+    main(sys.argv[1])
