@@ -1,5 +1,5 @@
 // The vector type; fma on it, and functions over arrays (exp and its kin: simd_math.h). These two
-// are the only files that look at the CPU.
+// are the only files with code for one kind of CPU.
 //
 // A Vec<T> is a GCC/Clang vector of T = float or double: 64 bytes with AVX-512, 32 with AVX, 16
 // elsewhere. The functions below take a vector of any width, or a plain float or double (V says
@@ -121,7 +121,7 @@ template <class V> ALWAYS_INLINE V fma(V a, V b, V c) {
     Halves sum = {fma(x.low, y.low, z.low), fma(x.high, y.high, z.high)};
     return __builtin_bit_cast(V, sum);
   } else {
-    for (int i = 0; i < LANES<V>; ++i) a[i] = fma(a[i] + 0, b[i] + 0, c[i] + 0);
+    for (int i = 0; i < LANES<V>; ++i) a[i] = fma<Element<V>>(a[i], b[i], c[i]);
     return a;
   }
 }
@@ -149,8 +149,8 @@ template <class V> ALWAYS_INLINE void hold(V& v) {
 #endif
 }
 
-// a and b with the blocks of H lanes that lie across exchanged: (a0 a1), (b0 b1) become (a0 b0),
-// (a1 b1).
+// Of blocks of H lanes, the second of a and the first of b change places, and so on in each pair
+// of blocks: (a0 a1), (b0 b1) become (a0 b0), (a1 b1).
 template <int H, class V, int... L>
 ALWAYS_INLINE void exchange(V& a, V& b, std::integer_sequence<int, L...>) {
   constexpr int W = LANES<V>;

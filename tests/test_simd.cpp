@@ -195,6 +195,22 @@ TEST_CASE("simd: the same bits on every CPU and from every compiler") {
   CHECK(hash_all(double_sample(50000)) == 14736513428351308486u);
 }
 
+// Two lanes are a width that no CPU has an instruction for: they are done one by one.
+TEST_CASE_TEMPLATE("simd: fma keeps the sign of a zero, in every width", T, float, double) {
+  const auto check = []<int Bytes>(std::integral_constant<int, Bytes>) {
+    using V = simd::Vec<T, Bytes>;
+    for (T a : {T(0.), T(-0.)})
+      for (T c : {T(0.), T(-0.)}) {
+        const V v = simd::fma(simd::all<V>(a), simd::all<V>(1), simd::all<V>(c));
+        CHECK(std::signbit(v[0]) == (std::signbit(a) && std::signbit(c)));
+      }
+  };
+  check(std::integral_constant<int, 2 * sizeof(T)>());
+  check(std::integral_constant<int, 16>());
+  check(std::integral_constant<int, 32>());
+  check(std::integral_constant<int, 64>());
+}
+
 TEST_CASE_TEMPLATE("simd: fma rounds once, in every width", T, float, double) {
   std::mt19937_64 words(2);
   std::vector<T> a(64), b(64), c(64);
