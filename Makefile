@@ -95,7 +95,7 @@ TESTS_F64 := $(patsubst %.cpp,$(B)/obj/test/%.f64.o,$(filter-out $(ONCE_TESTS),$
 MAIN := $(B)/obj/test/tests/main.o
 
 all: $(B)/libheed.a $(PROGRAMS)
-.PHONY: all run test mutants bits exhaustive bench results readme expected install clean help
+.PHONY: all run test mutants where bits exhaustive bench results readme expected install clean help
 
 # One short line a command; V=1 shows the command itself.
 quiet = $(if $(V),,@echo '  $1' &&)
@@ -207,6 +207,8 @@ mutants:
 	@tests/mutants $(ARGS)
 
 # Minutes each: one hash of the weights from every build, and every float through exp, log, ...
+where:  # for tests/same_bits
+	@echo $(B)
 bits:
 	@unset MAKEFLAGS MFLAGS MAKELEVEL; tests/same_bits $(ARGS)
 exhaustive: $(B)/exhaustive_simd

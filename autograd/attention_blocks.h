@@ -13,8 +13,9 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace fused {
 
-constexpr int64_t ROWS = 192, COLUMNS = 128;  // of a block at most: queries, keys
-constexpr int64_t STEP = 32;  // a row sees at most so many keys more than a block's first
+constexpr int64_t ROWS = 192, COLUMNS = 128;  // of a block at most: queries, keys (measured)
+// A block ends where a row sees more keys than its first row does, rounded up to a multiple.
+constexpr int64_t RISE = 32;
 
 constexpr auto ONES = [] {
   std::array<Scalar, COLUMNS> row;
@@ -51,7 +52,9 @@ inline Tensor whole(const Tensor& mask, int64_t Tk) {
 struct Operands {
   int64_t heads, Tq, Tk, d, dv;
   Parts q, k, v, mask, reach;
-  int64_t line = std::min(COLUMNS, Tk) + 16;  // from row to row of a block: no power of 2
+  // From row to row of a block: room for a whole last vector, and not often a power of 2, whose
+  // lines would compete for places in the cache.
+  int64_t line = std::min(COLUMNS, Tk) + 16;
   Scalar scale = 1 / std::sqrt(Scalar(d));
 
   Operands(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask)
@@ -66,7 +69,9 @@ struct Operands {
         mask(whole(mask, Tk).expand(with_last(q, Tk)), 2),
         reach(fused::reach(whole(mask, Tk)).expand(with_last(q, 1)), 2) {}
 
-  // The numbers of keys from j on, in as many lines as a key has numbers.
+  // Up to COLUMNS keys (or values) from j on, transposed: number i of key c goes to
+  // to[i * line + c]. Once for all queries, where gemm would do it for each block. Sixteen
+  // numbers at a time, a line of the cache.
   void turn(const Parts& from, int64_t head, int64_t j, int64_t size, Scalar* to) const {
     const Scalar* key = from[head] + j * from.step();
     for (int64_t begin = 0; begin < size; begin += 16)
@@ -79,7 +84,8 @@ struct Operands {
 // Queries from i on, keys from j on, of one head.
 struct Block {
   const Operands& x;
-  int64_t i, rows = 0, columns = 0;  // from the first row that sees a key to the last such key
+  int64_t i, rows = 0;  // from the first query that sees one of these keys
+  int64_t columns = 0;  // up to the last key that one of them sees
   const Scalar *q, *k, *v;           // where they begin
   int64_t seen[ROWS];                // of each row: columns up to the last key that it sees
   const Scalar* may[ROWS];           // and the mask of these
@@ -93,7 +99,7 @@ struct Block {
       const Scalar* row = first < 0 ? mask + at * x.mask.step() : ONES.data();
       int64_t n = std::clamp<int64_t>((first < 0 ? x.Tk : first) - j, 0, COLUMNS);
       while (n > 0 && row[n - 1] == 0) --n;
-      if (rows == 0) i = at, most = (n + STEP - 1) / STEP * STEP;
+      if (rows == 0) i = at, most = (n + RISE - 1) / RISE * RISE;
       if (rows == 0 && n == 0) continue;
       if (n > most) break;
       seen[rows] = n;

@@ -11,14 +11,15 @@
 //   l' = l a + sum p                y' = y a + p v
 // and y / l at the end. Kept for backward: y, and m and 1 / l for each query.
 //
-// Backward, for each block of keys, over the blocks of queries, with D = sum_j g_j y_j a query:
+// Backward, for each block of keys, over the blocks of queries, with D = g . y, a number for each
+// query (it is the sum over keys of p (g v^T)):
 //   p = e^(s - m) / l               the weights
 //   dv += p^T g,  ds = p (g v^T - D) / sqrt(d),  dk += ds^T q,  dq += ds k
 //
-// What a mask hides has p = 0 exactly, and keys behind the last visible one of a block are not
-// looked at: under a causal mask blocks on the diagonal are low, and hold little of what is
-// above it. Sums run over keys in their order and start anew every COLUMNS keys, so that hidden
-// keys at the end change no bit.
+// What a mask hides has p = 0 exactly, and keys behind the last one that the queries of a block
+// see are not looked at: under a causal mask a block on the diagonal has few queries (RISE), so
+// that little of it is hidden. Powers are summed COLUMNS keys at a time, and each block's sum is
+// added to the one before, so that hidden keys at the end, all zeros, change no bit.
 #include <algorithm>
 #include "autograd/attention_blocks.h"
 #include "autograd/broadcast.h"
@@ -42,7 +43,7 @@ constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
 // The numbers of a query that backward needs.
 struct Kept {
   Scalar most = -INF;  // m
-  Scalar sum = 0;      // l; in the end its inverse
+  Scalar sum = 0;      // l; forward_rows ends by putting 1 / l in its place
 };
 
 // The scores s become p; y is put right for new maxima. Maxima first, since each sum of powers
@@ -50,29 +51,31 @@ struct Kept {
 void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
   // Like the CPU's maximum it may lose NaN; the sum of powers does not.
   const auto larger = [](auto a, auto b) { return a > b ? a : b; };
-  const auto visible = [](auto s, auto m) { return m == 0 ? simd::all<decltype(s)>(-INF) : s; };
+  const auto visible = [](auto s, auto shown) {
+    return shown == 0 ? simd::all<decltype(s)>(-INF) : s;
+  };
   const Scalar scale = b.x.scale;
-  Scalar most[ROWS], before[ROWS];
+  Scalar most[ROWS], factor[ROWS];  // m', a
   for (int64_t r = 0; r < b.rows; ++r) {
     most[r] = larger(kept[r].most, scale * simd::reduce16(-INF, b.seen[r], larger, visible,
                                                           s + r * b.x.line, b.may[r]));
-    before[r] = kept[r].most == most[r] ? 0 : kept[r].most - most[r];
+    factor[r] = kept[r].most == most[r] ? 0 : kept[r].most - most[r];  // not INF - INF
   }
   simd::map(
-      before, b.rows, [](auto x) { return simd::exp(x); }, before);
+      factor, b.rows, [](auto x) { return simd::exp(x); }, factor);
   for (int64_t r = 0; r < b.rows; ++r, s += b.x.line, y += b.x.dv) {
-    Scalar* to = s;
-    const auto power = [&to, scale, most = most[r]](auto s, auto m) {
-      const auto p = m == 0 ? decltype(s){} : simd::exp(s * scale - most);
+    Scalar* to = s;  // vectors come from left to right, and each takes the place of its scores
+    const auto power = [&to, scale, most = most[r]](auto s, auto shown) {
+      const auto p = shown == 0 ? decltype(s){} : simd::exp(s * scale - most);
       simd::store(to, p);  // a line has room for a whole last vector
       to += simd::LANES<decltype(s)>;
       return p;
     };
     const Scalar sum = simd::sum16_of(b.seen[r], power, s, b.may[r]);
     std::fill(s + b.seen[r], s + b.columns, Scalar(0));
-    kept[r] = {most[r], kept[r].sum * before[r] + sum};
-    const auto put_right = [before = before[r]](auto y) { return y * before; };
-    if (before[r] != 1) simd::map(y, b.x.dv, put_right, y);
+    kept[r] = {most[r], kept[r].sum * factor[r] + sum};
+    const auto put_right = [a = factor[r]](auto y) { return y * a; };
+    if (factor[r] != 1) simd::map(y, b.x.dv, put_right, y);
   }
 }
 
@@ -103,7 +106,7 @@ void forward_rows(const Operands& x, int64_t head, int64_t begin, int64_t end, S
 
 // ---- Backward
 
-// What one head has of gradients, and of what they are made from. dq, dk, dv may be null.
+// Of all heads: what gradients are made from, and where they go. dq, dk, dv may be null.
 struct Gradients {
   const Scalar *g, *y;
   const Kept* kept;
@@ -115,11 +118,11 @@ void weights_and_gradient(const Block& b, int64_t r, Kept kept, Scalar D, Scalar
                           Scalar* ds) {
   const int64_t n = b.seen[r];
   const Scalar *may = b.may[r], scale = b.x.scale;
-  const auto weight = [=](auto s, auto m) {
-    return m == 0 ? decltype(s){} : simd::exp(s * scale - kept.most) * kept.sum;
+  const auto weight = [=](auto s, auto shown) {
+    return shown == 0 ? decltype(s){} : simd::exp(s * scale - kept.most) * kept.sum;
   };
-  const auto gradient = [=](auto p, auto d, auto m) {
-    return m == 0 ? decltype(p){} : p * (d - D) * scale;
+  const auto gradient = [=](auto p, auto d, auto shown) {
+    return shown == 0 ? decltype(p){} : p * (d - D) * scale;
   };
   simd::map(s, n, weight, s, may);
   simd::map(ds, n, gradient, s, ds, may);
@@ -128,27 +131,28 @@ void weights_and_gradient(const Block& b, int64_t r, Kept kept, Scalar D, Scalar
 }
 
 // Of one head. room: 2 ROWS + d + dv lines, and Tq numbers.
-void backward_head(const Operands& x, int64_t head, const Gradients& to, Scalar* room) {
-  const int64_t d = x.d, dv = x.dv, line = x.line;
+void backward_head(const Operands& x, int64_t head, const Gradients& of, Scalar* room) {
+  const int64_t d = x.d, dv = x.dv, line = x.line, queries = head * x.Tq, keys = head * x.Tk;
   Scalar *s = room, *ds = s + ROWS * line, *k = ds + ROWS * line, *v = k + d * line,
          *D = v + dv * line;
-  for (int64_t i = 0; i < x.Tq; ++i) D[i] = simd::dot16(to.g + i * dv, to.y + i * dv, dv);
+  for (int64_t i = 0; i < x.Tq; ++i)
+    D[i] = simd::dot16(of.g + (queries + i) * dv, of.y + (queries + i) * dv, dv);
   for (int64_t j = 0; j < x.Tk; j += COLUMNS) {
     x.turn(x.k, head, j, d, k);
     x.turn(x.v, head, j, dv, v);
     for (int64_t i = 0; i < x.Tq;) {
       const Block b(x, head, i, x.Tq, j);
-      const int64_t m = b.rows, n = b.columns;
+      const int64_t m = b.rows, n = b.columns, q = queries + b.i, key = keys + j;
       if (n == 0) break;
       i = b.i + m;
-      const Scalar* g = to.g + b.i * dv;
+      const Scalar* g = of.g + q * dv;
       gemm(m, n, d, b.q, x.q.step(), 1, k, line, 1, s, line);
       gemm(m, n, dv, g, dv, 1, v, line, 1, ds, line);
       for (int64_t r = 0; r < m; ++r)
-        weights_and_gradient(b, r, to.kept[b.i + r], D[b.i + r], s + r * line, ds + r * line);
-      if (to.dv) gemm(n, dv, m, s, 1, line, g, dv, 1, to.dv + j * dv, dv, 1, true);
-      if (to.dk) gemm(n, d, m, ds, 1, line, b.q, x.q.step(), 1, to.dk + j * d, d, 1, true);
-      if (to.dq) gemm(m, d, n, ds, line, 1, b.k, x.k.step(), 1, to.dq + b.i * d, d, 1, true);
+        weights_and_gradient(b, r, of.kept[q + r], D[b.i + r], s + r * line, ds + r * line);
+      if (of.dv) gemm(n, dv, m, s, 1, line, g, dv, 1, of.dv + key * dv, dv, 1, true);
+      if (of.dk) gemm(n, d, m, ds, 1, line, b.q, x.q.step(), 1, of.dk + key * d, d, 1, true);
+      if (of.dq) gemm(m, d, n, ds, line, 1, b.k, x.k.step(), 1, of.dq + q * d, d, 1, true);
     }
   }
 }
@@ -181,13 +185,13 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
   check_operands(query, key, value, mask);
   const Operands x(query, key, value, mask);
   Tensor y = empty(with_last(query, x.dv));
-  Tensor kept = empty({x.heads, x.Tq, 2});
+  Tensor kept = empty({x.heads, x.Tq, 2});  // a Kept for each query, in what can be saved
   Scalar* out = y.mutable_data();
   Kept* numbers = reinterpret_cast<Kept*>(kept.mutable_data());
   const int64_t work = x.Tk * (x.d + x.dv);
   parallel_for(x.heads * x.Tq, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
     PoolVector<Scalar> room(size_t((ROWS + x.d) * x.line));
-    for (int64_t at = begin, rows; at < end; at += rows) {
+    for (int64_t at = begin, rows; at < end; at += rows) {  // head by head
       const int64_t i = at % x.Tq;
       rows = std::min(x.Tq - i, end - at);
       forward_rows(x, at / x.Tq, i, i + rows, out + at * x.dv, numbers + at, room.data());
@@ -200,20 +204,14 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
         const Operands x(q, k, v, mask);
         Tensor of_q = dq ? zeros(q.shape()) : Tensor(), of_k = dk ? zeros(k.shape()) : Tensor(),
                of_v = dv ? zeros(v.shape()) : Tensor();
-        Scalar *to_q = dq ? of_q.mutable_data() : nullptr,
-               *to_k = dk ? of_k.mutable_data() : nullptr,
-               *to_v = dv ? of_v.mutable_data() : nullptr;
-        const Kept* numbers = reinterpret_cast<const Kept*>(kept.data());
+        const Gradients all{g.data(), y.data(), reinterpret_cast<const Kept*>(kept.data()),
+                            dq ? of_q.mutable_data() : nullptr,
+                            dk ? of_k.mutable_data() : nullptr,
+                            dv ? of_v.mutable_data() : nullptr};
         const int64_t work = 3 * x.Tq * x.Tk * (x.d + x.dv);
         parallel_for(x.heads, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
           PoolVector<Scalar> room(size_t((2 * ROWS + x.d + x.dv) * x.line + x.Tq));
-          for (int64_t h = begin; h < end; ++h)
-            backward_head(
-                x, h,
-                {g.data() + h * x.Tq * x.dv, y.data() + h * x.Tq * x.dv, numbers + h * x.Tq,
-                 dq ? to_q + h * x.Tq * x.d : nullptr, dk ? to_k + h * x.Tk * x.d : nullptr,
-                 dv ? to_v + h * x.Tk * x.dv : nullptr},
-                room.data());
+          for (int64_t head = begin; head < end; ++head) backward_head(x, head, all, room.data());
         });
         if (dq) dq += std::move(of_q);
         if (dk) dk += std::move(of_k);

@@ -1,17 +1,20 @@
 // How it works, from the inside out.
 //
-// A tile of C, a few rows of a few vectors, stays in registers while k runs: each step loads a
-// piece of a row of B, broadcasts one number of A for each row, and does all their fused
-// multiply-adds (gemm_kernel.h). A strip is a column of tiles, which all read the same columns
-// of B; a product is strips side by side. As long as the operands fit the caches that is all,
-// straight on the operands; a tail in m or n is met by smaller and by overlapping tiles.
+// A tile of C, a few rows of a few vectors, stays in registers (its accumulators) while p runs
+// from 0 to k: each step loads a piece of a row of B, broadcasts one number of A for each row,
+// and does all their fused multiply-adds (gemm_kernel.h). A strip is a column of tiles, which
+// all read the same columns of B; a product is strips side by side. As long as the operands fit
+// the caches that is all, straight on the operands; what is left over in m or n, a tail, is met
+// by smaller and by overlapping tiles.
 //
-// Larger products are cut into blocks, KC deep: MC rows of A and NC columns of B stay in the
-// second cache while they meet. And an operand that would lie badly there (rows that compete for
-// the same few places, or columns where rows are needed) is packed: copied in the order in which
-// it will be read. Names as in BLIS (Van Zee and van de Geijn, 2015).
+// Larger products are cut into blocks, KC deep and MC rows of A high. And an operand that would
+// lie badly in the caches (rows that compete for the same few places, or columns where rows are
+// needed: transposed, or "turned") is packed: copied, in the order in which it will be read,
+// into panels, PANEL rows of A or the columns of one strip of B. A slab is as many rows of A as
+// are packed at once; a B that is packed is also cut, into NC columns. Names as in BLIS (Van Zee
+// and van de Geijn, 2015).
 //
-// Nothing of this changes an element of C: it is one chain of fused multiply-adds over k.
+// Nothing of this changes an element of C: it is one chain of fused multiply-adds over p.
 #include "autograd/gemm.h"
 
 #include <algorithm>
@@ -52,7 +55,7 @@ struct Block {
   Product x;
   Scalar* a_panels;  // packed A: panels of PANEL rows, or null
   Scalar* b_panels;  // packed B, or the memory for it, or null
-  bool pack_b;       // into b_panels, before use
+  bool fill_b;       // b_panels are still empty: the first rows of A find B packed on the way
   int64_t vectors;   // the width of a strip, tails apart
 };
 
@@ -61,13 +64,14 @@ struct Block {
 struct Groups {
   int64_t count, size, larger;
   Groups(int64_t n, int64_t most) : count(1), size(n), larger(0) {
-    if (n <= most) return;
+    if (n <= most) return;  // spares small products the divisions
     count = (n + most - 1) / most;
     size = n / count;
     larger = n % count;
   }
 };
 
+// Where chains start that do not go on from C: a row of the widest tile, 6 vectors.
 alignas(64) constexpr Scalar ZEROS[6 * 64 / S] = {};
 
 // The columns from j on, `width` of them, in tiles NV vectors wide.
@@ -76,11 +80,14 @@ template <class V, int NV> void strip(const Block& block, int64_t j, int64_t wid
   const Product& x = block.x;
   const int64_t last = width - W;
   const auto bytes = [](const Scalar* p) { return reinterpret_cast<const char*>(p); };
-  Tiles t{x.k, bytes(x.a), x.ra * S, x.ca * S, bytes(x.b + j), x.rb * S, last * S,
-          bytes(ZEROS), 0, 0, reinterpret_cast<char*>(x.c + j * x.cc), x.rc * S, last * S};
+  Tiles t{.k = x.k,
+          .a = bytes(x.a), .ra = x.ra * S, .ca = x.ca * S,
+          .b = bytes(x.b + j), .rb = x.rb * S, .last_b = last * S,
+          .from = bytes(ZEROS), .rfrom = 0, .last_from = 0,
+          .c = reinterpret_cast<char*>(x.c + j * x.cc), .rc = x.rc * S, .last_c = last * S};
   if (block.b_panels) {
     Scalar* panel = block.b_panels + j * x.k;
-    if (block.pack_b) pack(x.k, width, x.b + j * x.cb, x.rb, x.cb, panel);
+    if (block.fill_b) pack(x.k, width, x.b + j * x.cb, x.rb, x.cb, panel);
     t.b = bytes(panel);
     t.rb = width * S;
   }
@@ -91,7 +98,8 @@ template <class V, int NV> void strip(const Block& block, int64_t j, int64_t wid
   }
   const auto run = [&](int64_t rows, int64_t count) {
     const RunTiles f = tiles_of<V, NV>(rows, std::make_integer_sequence<int, max_rows(NV)>{});
-    for (int64_t at_once = x.cc == 1 ? count : 1; count > 0; count -= at_once) {
+    const int64_t at_once = x.cc == 1 ? count : 1;  // a tile that is spread goes alone
+    for (; count > 0; count -= at_once) {
       if (x.cc == 1) f(t, count);
       else spread_tile<V, NV>(f, rows, t, x.cc);
       t.a += at_once * rows * t.ra;
@@ -122,13 +130,14 @@ int64_t vectors_for(int64_t m) {
   return 2;
 }
 
-// The width of the next strip. None but the first is one vector wide: it would overlap the
-// strip before it, and add to the same elements twice where chains go on from C.
-int64_t next_strip(int64_t vectors, int64_t wanted) {
-  const int64_t now = std::min(vectors, wanted);
-  if (now == 5 || (now >= 4 && vectors == now + 1))
-    return vectors - 3;  // there is no tile of 5
-  return vectors == now + 1 ? vectors : now;
+// How many of the vectors that are left the next strip takes: as many as wanted, but 5 are
+// 2 + 3, there being no tile of 5, and one is never left over: 7 are 4 + 3, and 3 or 4 go at once
+// where one less was wanted. A strip of one would overlap the strip before it, and add to the
+// same elements twice where chains go on from C.
+int64_t next_strip(int64_t left, int64_t wanted) {
+  const int64_t now = std::min(left, wanted);
+  if (now != 5 && left - now != 1) return now;
+  return now < 4 ? now + 1 : left - 3;
 }
 
 // All strips, V being the widest vector that is not wider than a row of C.
@@ -160,12 +169,12 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Block& block) {
 // Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A are packed at once.
 constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 96, NC = 256, SLAB = 24 * MC;
 
-// So many columns of C make it worth while to pack A, which they all read.
+// So many columns of C make it worth while to pack A, which they all read (measured).
 constexpr int64_t MANY = 160;
 
 // Do `count` lines of memory, `stride` elements apart, stay in the first cache while others
-// pass? It has 64 sets of 8 lines of 64 bytes, and strides that are multiples of a large power
-// of two reach few sets. A quarter is left to the others.
+// pass? It has 64 sets of 8 lines of 64 bytes or more, and strides that are multiples of a large
+// power of two reach few sets. A quarter is left to the others.
 bool fit_first_cache(int64_t count, int64_t stride) {
   const int64_t bytes = stride * S, step = std::clamp<int64_t>(bytes & -bytes, 64, 4096);
   return count <= 6 * (4096 / step);
@@ -204,6 +213,7 @@ void multiply(const Product& x) {
   const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 8 : KC);
   const int64_t kc = deep.size + (deep.larger > 0);
   const bool pack_b = x.cb != 1 || (x.m >= 48 && !fit_first_cache(kc, x.rb));
+  // What a tile reads of A: its rows, `ra` apart; or kc columns, `ca` apart.
   const bool pack_a = x.n >= MANY && (x.ca == 1 ? !fit_first_cache(max_rows(2), x.ra)
                                                 : !fit_first_cache(kc, x.ca));
   const int64_t vectors = vectors_for(std::min(x.m, MC));
@@ -217,6 +227,7 @@ void multiply(const Product& x) {
 
 // ---- Which way round, and how many threads ----
 
+// Vectors in a row of n numbers, of the widest kind that is not wider than the row.
 template <int Bytes = VECTOR_BYTES> int64_t vectors_in(int64_t n) {
   if constexpr (Bytes < 16) return n;
   else return n * S >= Bytes ? (n * S + Bytes - 1) / Bytes : vectors_in<Bytes / 2>(n);
@@ -234,23 +245,14 @@ void share(const Product& x) {
   constexpr int64_t WORTH = 1 << 20;
   const int64_t work = x.m * x.n * x.k;
   if (work < 2 * WORTH) return multiply(x);
-  const bool by_rows = x.m >= x.n;
+  const bool by_rows = x.m >= x.n;  // whole panels of A, or else tiles of two vectors
   const int64_t unit = by_rows ? PANEL : 2 * VECTOR_BYTES / S, size = by_rows ? x.m : x.n;
   const int64_t units = (size + unit - 1) / unit;
   const int64_t grain = std::max<int64_t>(1, units * WORTH / work);
   parallel_for(units, grain, [&](int64_t first, int64_t last) {
     const int64_t begin = first * unit, end = std::min(last * unit, size);
-    Product part = x;
-    if (by_rows) {
-      part.m = end - begin;
-      part.a += begin * x.ra;
-      part.c += begin * x.rc;
-    } else {
-      part.n = end - begin;
-      part.b += begin * x.cb;
-      part.c += begin * x.cc;
-    }
-    multiply(part);
+    multiply(by_rows ? part_of(x, begin, end - begin, 0, x.n, 0, x.k)
+                     : part_of(x, 0, x.m, begin, end - begin, 0, x.k));
   });
 }
 
@@ -263,17 +265,14 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
 #ifdef HEED_TEST
   multiply_adds += m * n * std::max<int64_t>(k, 0);
 #endif
-  if (k <= 0 && onto) return;
-  if (k <= 0) {
-    for (int64_t i = 0; i < m; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * rc + j * cc] = 0;
-    return;
-  }
+  if (k <= 0)  // C becomes 0, or stays
+    return gemm_naive(m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto);
   // A stride along a size of 1 is never used: call it contiguous.
   if (m == 1) ra = rc = 1;
   if (n == 1) cb = cc = 1;
   if (k == 1) ca = rb = 1;
   const Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto};
+  // The usual case never gains by turning, and is spared the estimate.
   const bool plain = cb == 1 && cc == 1 && n * S >= VECTOR_BYTES;
   if (plain || cost(x) <= cost(turned(x))) share(x);
   else share(turned(x));

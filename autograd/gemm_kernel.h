@@ -22,12 +22,12 @@ constexpr int64_t S = sizeof(Scalar);
 // Accumulators must be many, to hide the latency of a fused multiply-add (4 cycles, two can
 // start in each: 8 chains at least), and leave registers for a row of B and a number of A.
 constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
-constexpr int max_rows(int vectors) {
-  return std::min(vectors == 1 ? 16 : 12, ACCUMULATORS / vectors);
-}
+// At most 16 rows: those of a small product in a single tile.
+constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors); }
 
 // A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
-// of a row may start early and overlap the one before: an element is the same chain in both.
+// of a row may start early (last_b, last_from, last_c bytes from its beginning) and overlap the
+// one before: an element is the same chain in both.
 struct Tiles {
   int64_t k;  // at least 1
   const char* a;
@@ -41,14 +41,12 @@ struct Tiles {
 };
 
 template <class V> ALWAYS_INLINE V read(const char* from) {
-  V v;
-  __builtin_memcpy(&v, from, sizeof v);
-  return v;
+  return simd::load<V>(reinterpret_cast<const Scalar*>(from));
 }
 
 // `count` tiles of R rows of NV vectors, one below the other.
 template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) {
-  const Tiles t = given;  // which no store into C can change
+  const Tiles t = given;  // a store into C might change `given`, for all that compilers know
   constexpr int64_t WIDE = sizeof(V);
   const auto at = [](int j, int64_t last) { return j == NV - 1 ? last : j * WIDE; };
   const char *a_tile = t.a, *from = t.from;
@@ -64,7 +62,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
     // Rows in two halves that share their offsets, or there are not enough registers for those.
     constexpr int HALF = (R + 1) / 2;
     const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
-    asm("" : "+r"(lower));
+    asm("" : "+r"(lower));  // hides what it is, or compilers keep R offsets from `a` after all
     const auto row_of_a = [&](int i, int64_t ra) {
       return i < HALF ? a + i * ra : lower + (i - HALF) * ra;
     };
@@ -133,7 +131,7 @@ template <class V, int NV>
   inner.c = reinterpret_cast<char*>(buffer);
   inner.rc = ROW;
   inner.last_c = LAST;
-  if (t.from == t.c) {
+  if (t.from == t.c) {  // chains go on from C
     copy(false);
     inner.from = inner.c;
     inner.rfrom = ROW;
