@@ -257,7 +257,7 @@ help:
 	  'make lesson-NN    build and run one ($(NUMBERS:%=lesson-%)); ARGS="--seed 1"' \
 	  'make test         build and run all tests; T=gru runs those of tests/test_gru.cpp' \
 	  'make mutants      plant errors in the code, one by one; a test must catch each' \
-	  'make bits         compare the weights of some twenty builds, which must be the same' \
+	  'make bits         compare the weights of fourteen builds, which must be the same' \
 	  'make exhaustive   check exp, log, tanh, sigmoid for all 2^32 floats' \
 	  'make bench        measure the bars of performance on this machine' \
 	  'make results      repeat the long runs that the texts quote' \
