@@ -14,7 +14,9 @@
 
 #if __has_include(<eigen3/Eigen/Core>)
 // g++ 12 cries wolf over the compiler's own AVX-512 functions, wherever Eigen's are inlined.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <eigen3/Eigen/Core>
 #define HAVE_EIGEN
 #endif
