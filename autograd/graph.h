@@ -110,7 +110,8 @@ template <size_t N, size_t M, class F> struct Recorded final : Node {
     }(std::make_index_sequence<N>(), std::make_index_sequence<M>());
   }
   void release() override {
-    for (Ref<Node>& node : in) node = {};
+    // Not {}: in a template, clang 14 then forgets to destroy the operator's argument.
+    for (Ref<Node>& node : in) node = Ref<Node>();
     for (Saved& s : kept) s.value.take_storage();
     step.reset();
   }
