@@ -207,8 +207,6 @@ mutants:
 	@tests/mutants $(ARGS)
 
 # Minutes each: one hash of the weights from every build, and every float through exp, log, ...
-where:  # for tests/same_bits
-	@echo $(B)
 bits:
 	@unset MAKEFLAGS MFLAGS MAKELEVEL; tests/same_bits $(ARGS)
 exhaustive: $(B)/exhaustive_simd
@@ -229,6 +227,9 @@ readme: $(B)/tests-readme-float
 	@$< --no-skip --test-case='readme: rewrite the snippets'
 expected: $(B)/tests-lessons-float $(PROGRAMS)
 	@$(FOR_TESTS) $< --no-skip --test-case='lessons: rewrite the expected outputs'
+
+where:  # the directory of this variant, for tests/same_bits
+	@echo $(B)
 
 # ---- Installation: <heed.h> with all that it includes, the library, and two pkg-config files.
 # The rest stays here: inline vector code (simd.h) would differ with the reader's -march.

@@ -84,11 +84,11 @@ struct Operands {
 // Queries from i on, keys from j on, of one head.
 struct Block {
   const Operands& x;
-  int64_t i, rows = 0;  // from the first query that sees one of these keys
-  int64_t columns = 0;  // up to the last key that one of them sees
-  const Scalar *q, *k, *v;           // where they begin
-  int64_t seen[ROWS];                // of each row: columns up to the last key that it sees
-  const Scalar* may[ROWS];           // and the mask of these
+  int64_t i, rows = 0;      // from the first query that sees one of these keys
+  int64_t columns = 0;      // up to the last key that one of them sees
+  const Scalar *q, *k, *v;  // where they begin
+  int64_t seen[ROWS];       // of each row: columns up to the last key that it sees
+  const Scalar* may[ROWS];  // and the mask of these
 
   Block(const Operands& x, int64_t head, int64_t begin, int64_t end, int64_t j)
       : x(x), i(begin), k(x.k[head] + j * x.k.step()), v(x.v[head] + j * x.v.step()) {

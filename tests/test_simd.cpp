@@ -195,7 +195,7 @@ TEST_CASE("simd: the same bits on every CPU and from every compiler") {
   CHECK(hash_all(double_sample(50000)) == 14736513428351308486u);
 }
 
-// Two lanes are a width that no CPU has an instruction for: they are done one by one.
+// Two floats are a width that no CPU here has an instruction for: they are done one by one.
 TEST_CASE_TEMPLATE("simd: fma keeps the sign of a zero, in every width", T, float, double) {
   const auto check = []<int Bytes>(std::integral_constant<int, Bytes>) {
     using V = simd::Vec<T, Bytes>;

@@ -166,13 +166,13 @@ def table(rows):
         yield f"| {number} | {what} | {wanted} | {measured} | {word} |"
 
 
-def measured(build, names=()):
+def measured(build, more=()):
     """bench_gemm's text; peers.py's text and figures."""
     programs = os.path.join(ROOT, build, "bench")
     gemm = said_by([os.path.join(programs, "bench_gemm")])
     with tempfile.NamedTemporaryFile(suffix=".json") as figures:
         peers = said_by([sys.executable, os.path.join(HERE, "peers.py"), "--against",
-                         os.path.join(programs, "bench_heed"), "--json", figures.name, *names])
+                         os.path.join(programs, "bench_heed"), "--json", figures.name, *more])
         return gemm, peers, json.load(open(figures.name, encoding="utf-8"))
 
 
