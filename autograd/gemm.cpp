@@ -5,7 +5,7 @@
 // and does all their fused multiply-adds (gemm_kernel.h). A strip is a column of tiles, which
 // all read the same columns of B; a product is strips side by side. As long as the operands fit
 // the caches that is all, straight on the operands; what is left over in m or n, a tail, is met
-// by smaller and by overlapping tiles.
+// by smaller and by overlapping tiles. All this is chosen once for a batch of small products.
 //
 // Larger products are cut into blocks, KC deep and MC rows of A high. And an operand that would
 // lie badly in the caches (rows that compete for the same few places, or columns where rows are
@@ -29,7 +29,8 @@ namespace {
 
 using namespace kernel;
 
-// A product that one thread computes. Strides in elements.
+// A product, or a batch of them. Strides in elements. Small ones are handed on as they are: a
+// copy of this would take as long as some rows of a tile.
 struct Product {
   int64_t m, n, k;
   const Scalar* a;
@@ -39,25 +40,24 @@ struct Product {
   Scalar* c;
   int64_t rc, cc;
   bool onto;  // chains go on from C
+  Batch batch;
+  // Decided in multiply():
+  int64_t vectors = 0;         // the width of a strip, tails apart
+  Scalar* a_panels = nullptr;  // packed A: panels of PANEL rows, or null
+  Scalar* b_panels = nullptr;  // packed B, or the memory for it, or null
+  bool fill_b = false;         // b_panels are still empty: each strip packs its own
 };
 
 // C^T = B^T A^T has the same chains.
 Product turned(const Product& x) {
-  return {x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, x.c, x.cc, x.rc, x.onto};
+  return {x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, x.c, x.cc, x.rc, x.onto,
+          {x.batch.count, x.batch.b, x.batch.a, x.batch.c}};
 }
 
 // ---- Blocks ----
 
 // Rows in a panel of A: a whole number of tiles, however many vectors wide those are.
 constexpr int64_t PANEL = ACCUMULATORS;
-
-struct Block {
-  Product x;
-  Scalar* a_panels;  // packed A: panels of PANEL rows, or null
-  Scalar* b_panels;  // packed B, or the memory for it, or null
-  bool fill_b;       // b_panels are still empty: the first rows of A find B packed on the way
-  int64_t vectors;   // the width of a strip, tails apart
-};
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
 // groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (too few chains).
@@ -74,25 +74,15 @@ struct Groups {
 // Where chains start that do not go on from C: a row of the widest tile, 6 vectors.
 alignas(64) constexpr Scalar ZEROS[6 * 64 / S] = {};
 
-// The columns from j on, `width` of them, in tiles NV vectors wide.
-template <class V, int NV> void strip(const Block& block, int64_t j, int64_t width) {
+// The columns from j on, `width` of them, in tiles NV vectors wide; of all products of a batch.
+template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width) {
   constexpr int W = simd::LANES<V>;
-  const Product& x = block.x;
-  const int64_t last = width - W;
   const auto bytes = [](const Scalar* p) { return reinterpret_cast<const char*>(p); };
-  Tiles t{.k = x.k,
-          .a = bytes(x.a), .ra = x.ra * S, .ca = x.ca * S,
-          .b = bytes(x.b + j), .rb = x.rb * S, .last_b = last * S,
-          .from = bytes(ZEROS), .rfrom = 0, .last_from = 0,
-          .c = reinterpret_cast<char*>(x.c + j * x.cc), .rc = x.rc * S, .last_c = last * S};
-  if (block.b_panels) {
-    Scalar* panel = block.b_panels + j * x.k;
-    if (block.fill_b) pack(x.k, width, x.b + j * x.cb, x.rb, x.cb, panel);
-    t.b = bytes(panel);
-    t.rb = width * S;
-  }
+  Tiles t{.k = x.k, .ra = x.ra * S, .ca = x.ca * S, .rb = x.rb * S, .rc = x.rc * S};
+  t.last_b = t.last_c = (width - W) * S;
+  Scalar* const panel = x.b_panels ? x.b_panels + j * x.k : nullptr;
+  if (panel) t.rb = width * S;
   if (x.onto) {
-    t.from = t.c;
     t.rfrom = t.rc;
     t.last_from = t.last_c;
   }
@@ -107,17 +97,25 @@ template <class V, int NV> void strip(const Block& block, int64_t j, int64_t wid
       t.c += at_once * rows * t.rc;
     }
   };
-  const int64_t rows_together = block.a_panels ? PANEL : x.m;
-  for (int64_t i = 0; i < x.m; i += rows_together) {
-    const int64_t rows = std::min(rows_together, x.m - i);
-    if (block.a_panels) {
-      t.a = bytes(block.a_panels + i * x.k);
-      t.ra = S;
-      t.ca = rows * S;
+  const int64_t rows_together = x.a_panels ? PANEL : x.m;
+  for (int64_t at = 0; at < x.batch.count; ++at) {
+    const Scalar* b = x.b + at * x.batch.b + j * x.cb;
+    if (x.fill_b) pack(x.k, width, b, x.rb, x.cb, panel);
+    t.a = bytes(x.a + at * x.batch.a);
+    t.b = bytes(panel ? panel : b);
+    t.c = reinterpret_cast<char*>(x.c + at * x.batch.c + j * x.cc);
+    t.from = x.onto ? t.c : bytes(ZEROS);
+    for (int64_t i = 0; i < x.m; i += rows_together) {
+      const int64_t rows = std::min(rows_together, x.m - i);
+      if (x.a_panels) {
+        t.a = bytes(x.a_panels + i * x.k);
+        t.ra = S;
+        t.ca = rows * S;
+      }
+      const Groups g(rows, max_rows(NV));
+      if (g.larger > 0) run(g.size + 1, g.larger);
+      run(g.size, g.count - g.larger);
     }
-    const Groups g(rows, max_rows(NV));
-    if (g.larger > 0) run(g.size + 1, g.larger);
-    run(g.size, g.count - g.larger);
   }
 }
 
@@ -141,25 +139,25 @@ int64_t next_strip(int64_t left, int64_t wanted) {
 }
 
 // All strips, V being the widest vector that is not wider than a row of C.
-template <class V> void strips(const Block& block) {
+template <class V> void strips(const Product& x) {
   constexpr int W = simd::LANES<V>;
-  for (int64_t j = 0; j < block.x.n;) {
-    const int64_t left = block.x.n - j, vectors = (left + W - 1) / W;
-    const int64_t now = next_strip(vectors, block.vectors);
+  for (int64_t j = 0; j < x.n;) {
+    const int64_t left = x.n - j, vectors = (left + W - 1) / W;
+    const int64_t now = next_strip(vectors, x.vectors);
     const int64_t width = std::min(left, now * W);
-    if (now == 1) strip<V, 1>(block, j, width);
-    else if (now == 2) strip<V, 2>(block, j, width);
-    else if (now == 3) strip<V, 3>(block, j, width);
-    else if (now == 4) strip<V, 4>(block, j, width);
-    else strip<V, 6>(block, j, width);
+    if (now == 1) strip<V, 1>(x, j, width);
+    else if (now == 2) strip<V, 2>(x, j, width);
+    else if (now == 3) strip<V, 3>(x, j, width);
+    else if (now == 4) strip<V, 4>(x, j, width);
+    else strip<V, 6>(x, j, width);
     j += width;
   }
 }
 
-template <int Bytes = VECTOR_BYTES> void multiply_block(const Block& block) {
-  if constexpr (Bytes < 16) strips<Scalar>(block);
-  else if (block.x.n * S >= Bytes) strips<Vec<Scalar, Bytes>>(block);
-  else multiply_block<Bytes / 2>(block);
+template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
+  if constexpr (Bytes < 16) strips<Scalar>(x);
+  else if (x.n * S >= Bytes) strips<Vec<Scalar, Bytes>>(x);
+  else multiply_block<Bytes / 2>(x);
 }
 
 // ---- One thread ----
@@ -191,24 +189,38 @@ void pack_rows_of_a(const Product& x, Scalar* to) {
 Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, int64_t p,
                 int64_t k) {
   return {m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca, x.b + p * x.rb + j * x.cb, x.rb, x.cb,
-          x.c + i * x.rc + j * x.cc, x.rc, x.cc, x.onto || p > 0};
+          x.c + i * x.rc + j * x.cc, x.rc, x.cc, x.onto || p > 0, x.batch, x.vectors};
 }
 
 // Of at most SLAB rows, and not deeper than KC.
-void multiply_slab(const Product& x, bool pack_a, bool pack_b, int64_t vectors) {
+void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
   Scalar* a_panels = pack_a ? at_least(scratch_a, x.k * x.m) : nullptr;
   if (pack_a) pack_rows_of_a(x, a_panels);
   const int64_t nc = pack_b ? NC : x.n;
   for (int64_t j = 0; j < x.n; j += nc) {
     const int64_t n = std::min(nc, x.n - j);
     Scalar* b_panels = pack_b ? at_least(scratch_b, x.k * n) : nullptr;
-    for (int64_t i = 0; i < x.m; i += MC)
-      multiply_block({part_of(x, i, std::min(MC, x.m - i), j, n, 0, x.k),
-                      pack_a ? a_panels + i * x.k : nullptr, b_panels, i == 0, vectors});
+    for (int64_t i = 0; i < x.m; i += MC) {
+      Product block = part_of(x, i, std::min(MC, x.m - i), j, n, 0, x.k);
+      block.a_panels = pack_a ? a_panels + i * x.k : nullptr;
+      block.b_panels = b_panels;
+      block.fill_b = pack_b && i == 0;
+      multiply_block(block);
+    }
   }
 }
 
-void multiply(const Product& x) {
+template <class F> void one_by_one(Product x, F f) {
+  const Batch batch = std::exchange(x.batch, {});
+  for (int64_t at = 0; at < batch.count; ++at) {
+    f(x);
+    x.a += batch.a;
+    x.b += batch.b;
+    x.c += batch.c;
+  }
+}
+
+void multiply(Product& x) {
   // A turned panel that few rows read is made in pieces that stay in the first cache.
   const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 8 : KC);
   const int64_t kc = deep.size + (deep.larger > 0);
@@ -216,13 +228,21 @@ void multiply(const Product& x) {
   // What a tile reads of A: its rows, `ra` apart; or kc columns, `ca` apart.
   const bool pack_a = x.n >= MANY && (x.ca == 1 ? !fit_first_cache(max_rows(2), x.ra)
                                                 : !fit_first_cache(kc, x.ca));
-  const int64_t vectors = vectors_for(std::min(x.m, MC));
-  if (x.m <= MC && x.k <= KC && !pack_a && !pack_b)
-    return multiply_block({x, nullptr, nullptr, false, vectors});
+  x.vectors = vectors_for(std::min(x.m, MC));
+  const bool one_block =
+      x.m * std::max(x.n, x.k) <= MC * KC && kc == x.k && !pack_a && (!pack_b || x.n <= NC);
+  // A batch goes through together if it is one strip, which reads each number once.
+  if (x.batch.count > 1 && !(one_block && x.n * S <= x.vectors * VECTOR_BYTES))
+    return one_by_one(x, [](Product& one) { multiply(one); });
+  if (one_block) {
+    x.fill_b = pack_b;
+    if (pack_b) x.b_panels = at_least(scratch_b, x.k * x.n);
+    return multiply_block(x);
+  }
   for (int64_t i = 0; i < x.m; i += SLAB)
     for (int64_t p = 0; p < x.k; p += kc)
       multiply_slab(part_of(x, i, std::min(SLAB, x.m - i), 0, x.n, p, std::min(kc, x.k - p)),
-                    pack_a, pack_b, vectors);
+                    pack_a, pack_b);
 }
 
 // ---- Which way round, and how many threads ----
@@ -240,54 +260,57 @@ int64_t cost(const Product& x) {
          (x.cc != 1 ? 10 * x.m * x.n : 0);
 }
 
-void share(const Product& x) {
+void share(Product& x) {
   // Multiply-adds that are worth a thread: some 20 microseconds.
   constexpr int64_t WORTH = 1 << 20;
   const int64_t work = x.m * x.n * x.k;
   if (work < 2 * WORTH) return multiply(x);
+  if (x.batch.count > 1) return one_by_one(x, [](Product& one) { share(one); });
   const bool by_rows = x.m >= x.n;  // whole panels of A, or else tiles of two vectors
   const int64_t unit = by_rows ? PANEL : 2 * VECTOR_BYTES / S, size = by_rows ? x.m : x.n;
   const int64_t units = (size + unit - 1) / unit;
   const int64_t grain = std::max<int64_t>(1, units * WORTH / work);
   parallel_for(units, grain, [&](int64_t first, int64_t last) {
     const int64_t begin = first * unit, end = std::min(last * unit, size);
-    multiply(by_rows ? part_of(x, begin, end - begin, 0, x.n, 0, x.k)
-                     : part_of(x, 0, x.m, begin, end - begin, 0, x.k));
+    Product part = by_rows ? part_of(x, begin, end - begin, 0, x.n, 0, x.k)
+                           : part_of(x, 0, x.m, begin, end - begin, 0, x.k);
+    multiply(part);
   });
 }
 
 }  // namespace
 
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc,
-          bool onto) {
+          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc, bool onto,
+          Batch batch) {
   if (m <= 0 || n <= 0) return;
 #ifdef HEED_TEST
-  multiply_adds += m * n * std::max<int64_t>(k, 0);
+  multiply_adds += batch.count * m * n * std::max<int64_t>(k, 0);
 #endif
   if (k <= 0)  // C becomes 0, or stays
-    return gemm_naive(m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto);
+    return gemm_naive(m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto, batch);
   // A stride along a size of 1 is never used: call it contiguous.
   if (m == 1) ra = rc = 1;
   if (n == 1) cb = cc = 1;
   if (k == 1) ca = rb = 1;
-  const Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto};
+  Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto, batch};
   // The usual case never gains by turning, and is spared the estimate.
-  const bool plain = cb == 1 && cc == 1 && n * S >= VECTOR_BYTES;
-  if (plain || cost(x) <= cost(turned(x))) share(x);
-  else share(turned(x));
+  if (cb == 1 && cc == 1 && n * S >= VECTOR_BYTES) return share(x);
+  Product t = turned(x);
+  share(cost(x) <= cost(t) ? x : t);
 }
 
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
                 const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc,
-                bool onto) {
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < n; ++j) {
-      Scalar sum = onto ? c[i * rc + j * cc] : 0;
-      for (int64_t p = 0; p < k; ++p)
-        sum = simd::fma(a[i * ra + p * ca], b[p * rb + j * cb], sum);
-      c[i * rc + j * cc] = sum;
-    }
+                bool onto, Batch batch) {
+  for (; batch.count > 0; --batch.count, a += batch.a, b += batch.b, c += batch.c)
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        Scalar sum = onto ? c[i * rc + j * cc] : 0;
+        for (int64_t p = 0; p < k; ++p)
+          sum = simd::fma(a[i * ra + p * ca], b[p * rb + j * cb], sum);
+        c[i * rc + j * cc] = sum;
+      }
 }
 
 }  // namespace HEED_PRECISION

@@ -29,15 +29,15 @@ constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors
 // of a row may start early (last_b, last_from, last_c bytes from its beginning) and overlap the
 // one before: an element is the same chain in both.
 struct Tiles {
-  int64_t k;  // at least 1
-  const char* a;
-  int64_t ra, ca;
-  const char* b;
-  int64_t rb, last_b;
-  const char* from;  // where the chains start: zeros, or what C holds
-  int64_t rfrom, last_from;
-  char* c;
-  int64_t rc, last_c;
+  int64_t k = 0;  // at least 1
+  const char* a = nullptr;
+  int64_t ra = 0, ca = 0;
+  const char* b = nullptr;
+  int64_t rb = 0, last_b = 0;
+  const char* from = nullptr;  // where the chains start: zeros, or what C holds
+  int64_t rfrom = 0, last_from = 0;
+  char* c = nullptr;
+  int64_t rc = 0, last_c = 0;
 };
 
 template <class V> ALWAYS_INLINE V read(const char* from) {
@@ -54,11 +54,9 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
   for (; count > 0; --count) {
     V acc[R][NV];
 #pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-      __builtin_prefetch(c + (R + i) * t.rc, 1);  // where the next tile goes
+    for (int i = 0; i < R; ++i)
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
-    }
     // Rows in two halves that share their offsets, or there are not enough registers for those.
     constexpr int HALF = (R + 1) / 2;
     const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
@@ -97,13 +95,15 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
       b += rb;
     } while (--k > 0);
 #pragma GCC unroll 16
-    for (int i = 0; i < R; ++i)
+    for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 6
-      for (int j = 0; j < NV; ++j)
-        __builtin_memcpy(c + i * t.rc + at(j, t.last_c), &acc[i][j], sizeof(V));
+      for (int j = 0; j < NV; ++j) __builtin_memcpy(c + at(j, t.last_c), &acc[i][j], sizeof(V));
+      __builtin_prefetch(c + R * t.rc, 1);  // where the next tile goes
+      c += t.rc;
+      asm("" : "+r"(c));  // or compilers keep a pointer for each row
+    }
     a_tile += R * ra;
     from += R * t.rfrom;
-    c += R * t.rc;
   }
 }
 

@@ -53,8 +53,10 @@ Tensor product(const Tensor& a, const Tensor& b) {
         b_at += rest % batch[d] * in_b[d];
       }
       const int64_t line = i - i % batch[innermost] + batch[innermost];
-      for (; i < std::min(line, end); ++i, a_at += in_a[innermost], b_at += in_b[innermost])
-        gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + i * m * n, n);
+      const int64_t count = std::min(line, end) - i;
+      gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + i * m * n, n, 1, false,
+           {count, in_a[innermost], in_b[innermost], m * n});
+      i += count;
     }
   });
   return y;

@@ -58,7 +58,7 @@ struct Matrix {
 using Multiply = decltype(gemm);
 void multiply(Multiply* f, const Matrix& a, const Matrix& b, Matrix& c) {
   f(a.rows, b.columns, a.columns, a.data(), a.at.row, a.at.column, b.data(), b.at.row,
-    b.at.column, c.data(), c.at.row, c.at.column, false);
+    b.at.column, c.data(), c.at.row, c.at.column, false, {});
 }
 
 // The largest error of c against sums in double, in units of what k roundings may do.
@@ -234,12 +234,42 @@ TEST_CASE("gemm: onto what C holds, over all blocks, the bits of the plain loop"
           Matrix expected = c;
           auto onto = [&](Multiply* f, Matrix& c) {
             f(m, n, k, a.data(), a.at.row, a.at.column, b.data(), b.at.row, b.at.column,
-              c.data(), c.at.row, c.at.column, true);
+              c.data(), c.at.row, c.at.column, true, {});
           };
           onto(gemm, c);
           onto(gemm_naive, expected);
           CHECK_MESSAGE(c.same_bits(expected), m, " x ", n, " x ", k);
         }
+}
+
+TEST_CASE("gemm: a batch is its products, one after the other") {
+  std::mt19937 words(7);
+  spoil_scratch();
+  const int64_t count = 3;  // below each other in one matrix of A, of B and of C
+  for (auto [m, n, k] : {Shape{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7},
+                         {30, 3, 9}, {7, 70, 12}, {100, 33, 5}, {5, 9, 1200}, {1, 40, 300},
+                         {4, 300, 130}, {130, 150, 140}, {4, 5, 0}})
+    for (auto a_layout : {plain, transposed})
+      for (auto b_layout : {plain, transposed})
+        for (auto c_layout : {plain, spread, transposed})
+          for (bool shared : {false, true}) {  // one B for all, and onto what C holds
+            Matrix a(count * m, k, a_layout(count * m, k));
+            Matrix b(count * k, n, b_layout(count * k, n));
+            Matrix c(count * m, n, c_layout(count * m, n));
+            for (Matrix* x : {&a, &b, &c}) x->fill(words);
+            Matrix expected = c, plain_loop = c;
+            const Batch next{count, m * a.at.row, shared ? 0 : k * b.at.row, m * c.at.row};
+            const auto multiply = [&](Multiply* f, Matrix& c, int64_t at, Batch batch) {
+              f(m, n, k, a.data() + at * next.a, a.at.row, a.at.column, b.data() + at * next.b,
+                b.at.row, b.at.column, c.data() + at * next.c, c.at.row, c.at.column, shared,
+                batch);
+            };
+            for (int64_t at = 0; at < count; ++at) multiply(gemm_naive, expected, at, {});
+            multiply(gemm_naive, plain_loop, 0, next);
+            multiply(gemm, c, 0, next);
+            CHECK_MESSAGE(c.same_bits(expected), m, " x ", n, " x ", k);
+            CHECK(plain_loop.same_bits(expected));
+          }
 }
 
 TEST_CASE("gemm: nothing to sum gives zeros, nothing to fill does nothing") {

@@ -29,10 +29,10 @@ struct Figures {
 };
 
 std::vector<Figures> measure(const std::vector<Peer>& peers, const Shape& s, int rounds) {
-  Operands o{PoolVector<float>(size_t(s.m) * s.k), PoolVector<float>(size_t(s.k) * s.n),
-             PoolVector<float>(size_t(s.m) * s.n)};
-  for (size_t i = 0; i < o.a.size(); ++i) o.a[i] = float(i * 7919 % 1000) / 1000 - 0.5f;
-  for (size_t i = 0; i < o.b.size(); ++i) o.b[i] = float(i * 104729 % 1000) / 1000 - 0.5f;
+  Operands o(s);
+  for (size_t i = 0; i < o.all_a.size(); ++i) o.all_a[i] = float(i * 7919 % 1000) / 1000 - 0.5f;
+  for (size_t i = 0; i < o.all_b.size(); ++i)
+    o.all_b[i] = float(i * 104729 % 1000) / 1000 - 0.5f;
   const int calls = std::max(1, int(2e-3 * 6e10 / s.operations()));
   std::vector<std::vector<double>> times(peers.size());
   for (int r = 0; r < rounds; ++r)
@@ -179,7 +179,8 @@ int main(int argc, char** argv) {
                 {512, 512, 512}},
                15);
   if (wanted("batch"))
-    compare("Small products in a loop", peers, {{16, 16, 16}, {8, 8, 8}}, 50);
+    compare("512 small products, the peers' in a loop", peers,
+            {{16, 16, 16, false, false, 512}, {8, 8, 8, false, false, 512}}, 50);
   if (wanted("large"))
     compare("Large", peers, {{1024, 1024, 1024}, {2048, 2048, 2048}, {4096, 4096, 4096}}, 3);
   if (wanted("threads")) {

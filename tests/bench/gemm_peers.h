@@ -29,11 +29,16 @@ namespace heed {
 struct Shape {
   int m, n, k;
   bool a_turned = false, b_turned = false;  // stored (k, m) and (n, k)
-  double operations() const { return 2. * m * n * k; }
+  int batch = 1;                            // heed's in one call, the others' in a loop
+  double operations() const { return 2. * m * n * k * batch; }
 };
 
+// At whole cache lines, as in tensors; of a batch, one product's behind the other's.
 struct Operands {
-  PoolVector<float> a, b, c;  // at whole cache lines, as in tensors
+  PoolVector<float> all_a, all_b, all_c;
+  explicit Operands(const Shape& s)
+      : all_a(size_t(s.batch) * s.m * s.k), all_b(size_t(s.batch) * s.k * s.n),
+        all_c(size_t(s.batch) * s.m * s.n) {}
 };
 
 struct Peer {
@@ -46,9 +51,12 @@ inline double now() {
   return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
-template <class F> double timed(int calls, F f) {
+// f(a, b, c) for every product of the batch, `calls` times.
+template <class F> double timed(int calls, const Shape& s, Operands& o, F f) {
   const double start = now();
-  for (int i = 0; i < calls; ++i) f();
+  for (int i = 0; i < calls; ++i)
+    for (size_t p = 0; p < size_t(s.batch); ++p)
+      f(&o.all_a[p * s.m * s.k], &o.all_b[p * s.k * s.n], &o.all_c[p * s.m * s.n]);
   return now() - start;
 }
 
@@ -69,8 +77,11 @@ inline Peer heed_peer() {
   return {"heed", [](const Shape& s, Operands& o, int calls) {
             const int ra = s.a_turned ? 1 : s.k, ca = s.a_turned ? s.m : 1;
             const int rb = s.b_turned ? 1 : s.n, cb = s.b_turned ? s.k : 1;
-            return timed(calls, [&] {
-              gemm(s.m, s.n, s.k, o.a.data(), ra, ca, o.b.data(), rb, cb, o.c.data(), s.n);
+            const Batch batch{s.batch, s.m * s.k, s.k * s.n, s.m * s.n};
+            Shape at_once = s;
+            at_once.batch = 1;
+            return timed(calls, at_once, o, [&](const float* a, const float* b, float* c) {
+              gemm(s.m, s.n, s.k, a, ra, ca, b, rb, cb, c, s.n, 1, false, batch);
             });
           }};
 }
@@ -79,10 +90,9 @@ inline Peer cblas_peer(std::string name, void* library) {
   auto f = reinterpret_cast<Cblas>(library ? dlsym(library, "cblas_sgemm") : nullptr);
   if (!f) return {name, nullptr};
   return {name, [f](const Shape& s, Operands& o, int calls) {
-            return timed(calls, [&] {
+            return timed(calls, s, o, [&](const float* a, const float* b, float* c) {
               f(101, s.a_turned ? 112 : 111, s.b_turned ? 112 : 111, s.m, s.n, s.k, 1.f,
-                o.a.data(), s.a_turned ? s.m : s.k, o.b.data(), s.b_turned ? s.k : s.n, 0.f,
-                o.c.data(), s.n);
+                a, s.a_turned ? s.m : s.k, b, s.b_turned ? s.k : s.n, 0.f, c, s.n);
             });
           }};
 }
@@ -116,10 +126,9 @@ inline Peer onednn_peer() {
   if (auto version = reinterpret_cast<const Version* (*)()>(dlsym(library, "dnnl_version")))
     std::printf("oneDNN: %d.%d.%d\n", version()->major, version()->minor, version()->patch);
   return {"oneDNN", [f](const Shape& s, Operands& o, int calls) {
-            return timed(calls, [&] {
-              f(s.a_turned ? 'T' : 'N', s.b_turned ? 'T' : 'N', s.m, s.n, s.k, 1.f, o.a.data(),
-                s.a_turned ? s.m : s.k, o.b.data(), s.b_turned ? s.k : s.n, 0.f, o.c.data(),
-                s.n);
+            return timed(calls, s, o, [&](const float* a, const float* b, float* c) {
+              f(s.a_turned ? 'T' : 'N', s.b_turned ? 'T' : 'N', s.m, s.n, s.k, 1.f, a,
+                s.a_turned ? s.m : s.k, b, s.b_turned ? s.k : s.n, 0.f, c, s.n);
             });
           }};
 }
@@ -131,18 +140,18 @@ inline Peer eigen_peer() {
   return {"Eigen", [](const Shape& s, Operands& o, int calls) {
             using Rows = Eigen::Matrix<float, -1, -1, Eigen::RowMajor>;
             using Columns = Eigen::Matrix<float, -1, -1, Eigen::ColMajor>;
-            Eigen::Map<Rows> a(o.a.data(), s.m, s.k), b(o.b.data(), s.k, s.n),
-                c(o.c.data(), s.m, s.n);
-            Eigen::Map<Columns> at(o.a.data(), s.m, s.k), bt(o.b.data(), s.k, s.n);
-            return timed(calls, [&] {
+            return timed(calls, s, o, [&](const float* a, const float* b, float* c) {
+              Eigen::Map<const Rows> A(a, s.m, s.k), B(b, s.k, s.n);
+              Eigen::Map<const Columns> At(a, s.m, s.k), Bt(b, s.k, s.n);
+              Eigen::Map<Rows> C(c, s.m, s.n);
               if (s.a_turned && s.b_turned)
-                c.noalias() = at * bt;
+                C.noalias() = At * Bt;
               else if (s.a_turned)
-                c.noalias() = at * b;
+                C.noalias() = At * B;
               else if (s.b_turned)
-                c.noalias() = a * bt;
+                C.noalias() = A * Bt;
               else
-                c.noalias() = a * b;
+                C.noalias() = A * B;
             });
           }};
 #else
@@ -186,7 +195,7 @@ for line in sys.stdin:
   std::printf("MKL: through PyTorch %s\n", version);
   return {"MKL", [ask, answer](const Shape& s, Operands&, int calls) {
             std::fprintf(ask, "%d %d %d %d %d %d\n", s.m, s.n, s.k, s.a_turned, s.b_turned,
-                         calls);
+                         calls * s.batch);
             std::fflush(ask);
             double seconds = 1e9;
             return std::fscanf(answer, "%lf", &seconds) == 1 ? seconds : 1e9;
