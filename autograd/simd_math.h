@@ -82,17 +82,28 @@ template <class V> ALWAYS_INLINE Split<V> split(V x) {
           from_bits<V>(exponent) - (SCALE + C::BIAS) + moved};
 }
 
-// The same bits in an instruction or two of AVX-512. (If one of two numbers is NaN, min and max
-// give the second.) maskz and -1, which is every lane, spare us GCC's warnings about its own
-// header.
+// The same bits in an instruction or two. Where one of two numbers is NaN, min and max give the
+// second. maskz and -1, which is every lane, spare us GCC's warnings about its own header.
+#define BOUNDS(T, BYTES, MIN, MAX) \
+  ALWAYS_INLINE Vec<T, BYTES> at_most(Vec<T, BYTES> x, T high) { \
+    const Vec<T, BYTES> bound = all<Vec<T, BYTES>>(high); \
+    return MIN; \
+  } \
+  ALWAYS_INLINE Vec<T, BYTES> at_least(Vec<T, BYTES> x, T low) { \
+    const Vec<T, BYTES> bound = all<Vec<T, BYTES>>(low); \
+    return MAX; \
+  }
+#if defined(__SSE2__)
+BOUNDS(float, 16, _mm_min_ps(bound, x), _mm_max_ps(bound, x))
+BOUNDS(double, 16, _mm_min_pd(bound, x), _mm_max_pd(bound, x))
+#endif
+#if defined(__AVX__)
+BOUNDS(float, 32, _mm256_min_ps(bound, x), _mm256_max_ps(bound, x))
+BOUNDS(double, 32, _mm256_min_pd(bound, x), _mm256_max_pd(bound, x))
+#endif
 #if defined(__AVX512F__)
 #define WITH_AVX512(T, SUFFIX) \
-  ALWAYS_INLINE Vec<T, 64> at_most(Vec<T, 64> x, T high) { \
-    return _mm512_maskz_min_##SUFFIX(-1, all<Vec<T, 64>>(high), x); \
-  } \
-  ALWAYS_INLINE Vec<T, 64> at_least(Vec<T, 64> x, T low) { \
-    return _mm512_maskz_max_##SUFFIX(-1, all<Vec<T, 64>>(low), x); \
-  } \
+  BOUNDS(T, 64, _mm512_maskz_min_##SUFFIX(-1, bound, x), _mm512_maskz_max_##SUFFIX(-1, bound, x)) \
   ALWAYS_INLINE Vec<T, 64> scale(Vec<T, 64> v, Vec<T, 64> shifted) { \
     Vec<T, 64> n = shifted - all<Vec<T, 64>>(Coefficients<T>::SHIFT); \
     return _mm512_maskz_scalef_##SUFFIX(-1, v, n); \
@@ -107,6 +118,7 @@ WITH_AVX512(float, ps)
 WITH_AVX512(double, pd)
 #undef WITH_AVX512
 #endif
+#undef BOUNDS
 
 // e^x = value + rest for EXP_MIN <= x <= EXP_MAX or NaN; rest is what rounding took from value.
 // x = n ln 2 + r with |r| <= ln 2 / 2, and e^r = 1 + r + r^2 EXP(r).

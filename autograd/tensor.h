@@ -93,10 +93,10 @@ class Tensor {
   void check_may_change(const char* op) const;
 
   Ref<Storage> storage_;
-  Ref<Node> node_;
   int64_t offset_ = 0;
   Shape shape_;
   Strides strides_;
+  Ref<Node> node_;
 };
 
 // ---- factories

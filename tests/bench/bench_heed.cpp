@@ -224,7 +224,8 @@ static void measure_both(const std::string& name,
 }
 
 // One recorded operation on four numbers: a chain of a thousand, forward, then backward.
-static void measure_record(const std::string& name, bool backward) {
+// (Not inlined: GCC compiles what main() does once for size.)
+[[gnu::noinline]] static void measure_record(const std::string& name, bool backward) {
   Tensor x = ones({4}).requires_grad_(), g = ones({4}), factor = full({4}, 1.0001);
   std::vector<double> forward_times, backward_times;
   for (int round = 0; round < 2000; ++round) {
