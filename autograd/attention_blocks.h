@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include "autograd/broadcast.h"
+#include "autograd/copy_matrix.h"
 #include "autograd/ops.h"
 #include "autograd/parts.h"
 #include "autograd/reduce16.h"
@@ -70,14 +71,10 @@ struct Operands {
         reach(fused::reach(whole(mask, Tk)).expand(with_last(q, 1)), 2) {}
 
   // Up to COLUMNS keys (or values) from j on, transposed: number i of key c goes to
-  // to[i * line + c]. Once for all queries, where gemm would do it for each block. Sixteen
-  // numbers at a time, a line of the cache.
+  // to[i * line + c]. Once for all queries, where gemm would do it for each block.
   void turn(const Parts& from, int64_t head, int64_t j, int64_t size, Scalar* to) const {
-    const Scalar* key = from[head] + j * from.step();
-    for (int64_t begin = 0; begin < size; begin += 16)
-      for (int64_t c = 0; c < std::min(COLUMNS, Tk - j); ++c)
-        for (int64_t i = begin; i < std::min(begin + 16, size); ++i)
-          to[i * line + c] = key[c * from.step() + i];
+    copy_matrix(size, std::min(COLUMNS, Tk - j), from[head] + j * from.step(), 1, from.step(), to,
+                line);
   }
 };
 

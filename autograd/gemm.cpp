@@ -20,8 +20,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "autograd/copy_matrix.h"
 #include "autograd/gemm_kernel.h"
 #include "autograd/parallel.h"
+#include "autograd/pool.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -100,7 +102,7 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
   const int64_t rows_together = x.a_panels ? PANEL : x.m;
   for (int64_t at = 0; at < x.batch.count; ++at) {
     const Scalar* b = x.b + at * x.batch.b + j * x.cb;
-    if (x.fill_b) pack(x.k, width, b, x.rb, x.cb, panel);
+    if (x.fill_b) copy_matrix(x.k, width, b, x.rb, x.cb, panel, width);
     t.a = bytes(x.a + at * x.batch.a);
     t.b = bytes(panel ? panel : b);
     t.c = reinterpret_cast<char*>(x.c + at * x.batch.c + j * x.cc);
@@ -178,10 +180,17 @@ bool fit_first_cache(int64_t count, int64_t stride) {
   return count <= 6 * (4096 / step);
 }
 
+// Memory for the panels of A and of B, grown as needed.
+thread_local PoolVector<Scalar> scratch_a, scratch_b;
+Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
+  if (size_t(count) > scratch.size()) scratch = PoolVector<Scalar>(size_t(count));
+  return scratch.data();
+}
+
 void pack_rows_of_a(const Product& x, Scalar* to) {
   for (int64_t i = 0; i < x.m; i += PANEL) {
     const int64_t rows = std::min(PANEL, x.m - i);
-    pack(x.k, rows, x.a + i * x.ra, x.ca, x.ra, to + i * x.k);
+    copy_matrix(x.k, rows, x.a + i * x.ra, x.ca, x.ra, to + i * x.k, rows);
   }
 }
 

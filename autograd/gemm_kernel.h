@@ -1,11 +1,10 @@
-// The innermost part of the matrix multiplication: tiles of C in registers, and the copies of A
-// and B that they read (gemm.cpp begins with the whole picture). Included by gemm.cpp only.
+// The innermost part of the matrix multiplication: tiles of C in registers (gemm.cpp begins with
+// the whole picture). Included by gemm.cpp only.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 
-#include "autograd/pool.h"
 #include "autograd/scalar.h"
 #include "autograd/simd.h"
 
@@ -16,8 +15,6 @@ namespace kernel {
 using simd::Vec;
 
 constexpr int64_t S = sizeof(Scalar);
-
-// ---- Tiles ----
 
 // Accumulators must be many, to hide the latency of a fused multiply-add (4 cycles, two can
 // start in each: 8 chains at least), and leave registers for a row of B and a number of A.
@@ -139,65 +136,6 @@ template <class V, int NV>
   }
   run(inner, 1);
   copy(true);
-}
-
-// ---- Packing ----
-
-// `width` numbers from each of k rows, `sp` apart, one row after the other. Here and below, a
-// tail starts early and overlaps what is before it, like those of tiles.
-template <class V>
-void copy_rows(int64_t k, int64_t width, const Scalar* from, int64_t sp, Scalar* to) {
-  constexpr int64_t W = simd::LANES<V>;
-  for (; k > 0; --k, from += sp, to += width) {
-    for (int64_t w = 0; w + W < width; w += W) simd::store(to + w, simd::load<V>(from + w));
-    simd::store(to + width - W, simd::load<V>(from + width - W));
-  }
-}
-
-// W columns of a panel from as many rows of k numbers, `sw` apart: squares are turned.
-template <class V>
-void turn_rows(int64_t k, const Scalar* from, int64_t sw, Scalar* to, int64_t width) {
-  constexpr int W = simd::LANES<V>;
-  for (int64_t at = 0; at < k; at += W) {
-    const int64_t p = std::min(at, k - W);
-    V square[W];
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i) {
-      square[i] = simd::load<V>(from + i * sw + p);
-      __builtin_prefetch(from + i * sw + p + 128 / S);
-    }
-    simd::transpose(square);
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i) simd::store(to + (p + i) * width, square[i]);
-  }
-}
-
-// A panel, to be read from start to end as p runs: to[p * width + w] = from[p * sp + w * sw]
-// for p < k, w < width. Columns before `w` are there already; narrower vectors do the rest.
-template <int Bytes = VECTOR_BYTES>
-void pack(int64_t k, int64_t width, const Scalar* from, int64_t sp, int64_t sw, Scalar* to,
-          int64_t w = 0) {
-  if constexpr (Bytes < 16) {
-    for (int64_t p = 0; p < k; ++p)
-      for (int64_t i = w; i < width; ++i) to[p * width + i] = from[p * sp + i * sw];
-  } else {
-    using V = Vec<Scalar, Bytes>;
-    constexpr int64_t W = simd::LANES<V>;
-    if (sw == 1 && width >= W) return copy_rows<V>(k, width, from, sp, to);
-    if (sp == 1 && width >= W && k >= W) {
-      const auto turn = [&](int64_t i) { turn_rows<V>(k, from + i * sw, sw, to + i, width); };
-      for (; w + W <= width; w += W) turn(w);
-      if (Bytes == 16 && w < width) turn((w = width) - W);
-    }
-    if (w < width) pack<Bytes / 2>(k, width, from, sp, sw, to, w);
-  }
-}
-
-// Memory for the panels of A and of B, grown as needed.
-inline thread_local PoolVector<Scalar> scratch_a, scratch_b;
-inline Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
-  if (size_t(count) > scratch.size()) scratch = PoolVector<Scalar>(size_t(count));
-  return scratch.data();
 }
 
 }  // namespace kernel

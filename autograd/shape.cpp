@@ -1,6 +1,6 @@
 // Views and copies. A view's gradient is the same rearrangement backwards.
-#include <cstring>
 #include "autograd/broadcast.h"
+#include "autograd/copy_matrix.h"
 #include "autograd/graph.h"
 #include "autograd/loops.h"
 #include "autograd/ops.h"
@@ -177,18 +177,30 @@ Tensor Tensor::contiguous() const {
   return is_contiguous() ? *this : clone();
 }
 
+// x's numbers in row-major order, matrix by matrix.
+static void copy_numbers(const Tensor& x, Scalar* out) {
+  if (x.is_contiguous()) {
+    std::copy_n(x.data(), x.numel(), out);
+    return;
+  }
+  if (x.dim() == 1) return copy_numbers(x.unsqueeze(0), out);
+  const int d = x.dim();
+  const int64_t m = x.size(-2), n = x.size(-1), row = x.strides()[d - 2],
+                column = x.strides()[d - 1];
+  const auto in_front = [d](const Shape& s) { return s.without(d - 1).without(d - 2); };
+  const Shape batch = in_front(x.shape());
+  const Scalar* in = x.data();
+  Walk<2>(batch, {in_front(contiguous_strides(x.shape())), in_front(x.strides())})
+      .run([&](auto at, int64_t count, auto step) {
+        for (int64_t i = 0; i < count; ++i)
+          copy_matrix(m, n, in + at[1] + i * step[1], row, column, out + at[0] + i * step[0], n);
+      });
+}
+
 Tensor Tensor::clone() const {
   check_defined("clone", *this);
   Tensor y = empty(shape_);
-  const Scalar* in = data();
-  Scalar* out = y.mutable_data();
-  Walk<2>(shape_, {y.strides(), strides_}).run([&](auto at, int64_t n, auto step) {
-    if (step[0] == 1 && step[1] == 1) {
-      std::memcpy(out + at[0], in + at[1], size_t(n) * sizeof(Scalar));
-    } else {
-      for (int64_t i = 0; i < n; ++i) out[at[0] + i * step[0]] = in[at[1] + i * step[1]];
-    }
-  });
+  copy_numbers(detach(), y.mutable_data());
   return record("clone", std::move(y), inputs(*this), saved(),
                 [](const Tensor& g, GradOf dx) { dx += g; });
 }
