@@ -12,7 +12,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
 
-constexpr int64_t WORTH = 1 << 19;  // multiply-adds worth a second thread
+// Worth a second thread: multiply-adds of a product; additions.
+constexpr int64_t WORTH = 1 << 19, SUMS_WORTH = 1 << 16;
 
 Shape batch_shape(const Tensor& x) {
   return x.shape().without(x.dim() - 1).without(x.dim() - 2);
@@ -134,8 +135,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
        weight.strides()[0], numbers, out);
   if (shift.defined()) {
     shift = shift.contiguous();
-    for (Scalar* row = numbers; row < numbers + rows * out; row += out)
-      simd::map(row, out, simd::PLUS, row, shift.data());
+    parallel_for(rows, SUMS_WORTH / (out + 1) + 1, [&](int64_t begin, int64_t end) {
+      for (Scalar* row = numbers + begin * out; row < numbers + end * out; row += out)
+        simd::map(row, out, simd::PLUS, row, shift.data());
+    });
   }
   return record(
       "linear", std::move(y), inputs(x, weight, bias),
@@ -156,8 +159,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         if (db) {
           Tensor d = zeros({out});
           Scalar* sum = d.mutable_data();
-          for (int64_t i = 0; i < rows; ++i)
-            simd::map(sum, out, simd::PLUS, sum, g.data() + i * out);
+          parallel_for(out, SUMS_WORTH / (rows + 1) + 64, [&](int64_t begin, int64_t end) {
+            for (int64_t i = 0; i < rows; ++i)
+              simd::map(sum + begin, end - begin, simd::PLUS, sum + begin,
+                        g.data() + i * out + begin);
+          });
           db += std::move(d);
         }
       });

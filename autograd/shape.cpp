@@ -4,6 +4,7 @@
 #include "autograd/graph.h"
 #include "autograd/loops.h"
 #include "autograd/ops.h"
+#include "autograd/parallel.h"
 
 namespace heed {
 inline namespace HEED_PRECISION {
@@ -179,22 +180,22 @@ Tensor Tensor::contiguous() const {
 
 // x's numbers in row-major order, matrix by matrix.
 static void copy_numbers(const Tensor& x, Scalar* out) {
-  if (x.is_contiguous()) {
-    std::copy_n(x.data(), x.numel(), out);
-    return;
-  }
+  constexpr int64_t WORTH = 1 << 16;  // numbers worth a second thread
+  if (x.is_contiguous()) return void(std::copy_n(x.data(), x.numel(), out));
   if (x.dim() == 1) return copy_numbers(x.unsqueeze(0), out);
-  const int d = x.dim();
-  const int64_t m = x.size(-2), n = x.size(-1), row = x.strides()[d - 2],
-                column = x.strides()[d - 1];
-  const auto in_front = [d](const Shape& s) { return s.without(d - 1).without(d - 2); };
-  const Shape batch = in_front(x.shape());
-  const Scalar* in = x.data();
-  Walk<2>(batch, {in_front(contiguous_strides(x.shape())), in_front(x.strides())})
-      .run([&](auto at, int64_t count, auto step) {
-        for (int64_t i = 0; i < count; ++i)
-          copy_matrix(m, n, in + at[1] + i * step[1], row, column, out + at[0] + i * step[0], n);
-      });
+  const int outer = x.dim() - 2;
+  const int64_t m = x.size(-2), n = x.size(-1), row = x.strides()[outer],
+                column = x.strides()[outer + 1];
+  const Shape batch = x.shape().without(outer + 1).without(outer);
+  parallel_for(numel(batch), WORTH / (m * n + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Scalar* from = x.data();
+      int64_t rest = i;
+      for (int d = outer - 1; d >= 0; rest /= batch[d], --d)
+        from += rest % batch[d] * x.strides()[d];
+      copy_matrix(m, n, from, row, column, out + i * m * n, n);
+    }
+  });
 }
 
 Tensor Tensor::clone() const {

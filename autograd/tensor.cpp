@@ -1,4 +1,5 @@
 #include "autograd/tensor.h"
+#include <algorithm>
 #include <cmath>
 #include <new>
 #include "autograd/broadcast.h"
@@ -109,6 +110,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   const Scalar* in = x.data();
   Scalar* y = mutable_data();
   Walk<2>(shape_, {strides_, x.strides()}).run([&](auto at, int64_t n, auto step) {
+    if (step[0] == 1 && step[1] == 1) return void(std::copy_n(in + at[1], n, y + at[0]));
     for (int64_t i = 0; i < n; ++i) y[at[0] + i * step[0]] = in[at[1] + i * step[1]];
   });
   return *this;
