@@ -94,7 +94,7 @@ void forward_rows(const Operands& x, int64_t head, int64_t begin, int64_t end, S
       Scalar* to = y + (b.i - begin) * x.dv;
       gemm(b.rows, b.columns, x.d, b.q, x.q.step(), 1, k, x.line, 1, s, x.line);
       add_rows(b, s, kept + (b.i - begin), to);
-      gemm(b.rows, x.dv, b.columns, s, x.line, 1, b.v, x.v.step(), 1, to, x.dv, 1, true);
+      gemm(b.rows, x.dv, b.columns, s, x.line, 1, b.v, x.v.step(), 1, to, x.dv, true);
     }
   }
   for (int64_t r = 0; r < end - begin; ++r, y += x.dv) {
@@ -150,9 +150,9 @@ void backward_head(const Operands& x, int64_t head, const Gradients& of, Scalar*
       gemm(m, n, dv, g, dv, 1, v, line, 1, ds, line);
       for (int64_t r = 0; r < m; ++r)
         weights_and_gradient(b, r, of.kept[q + r], D[b.i + r], s + r * line, ds + r * line);
-      if (of.dv) gemm(n, dv, m, s, 1, line, g, dv, 1, of.dv + key * dv, dv, 1, true);
-      if (of.dk) gemm(n, d, m, ds, 1, line, b.q, x.q.step(), 1, of.dk + key * d, d, 1, true);
-      if (of.dq) gemm(m, d, n, ds, line, 1, b.k, x.k.step(), 1, of.dq + q * d, d, 1, true);
+      if (of.dv) gemm(n, dv, m, s, 1, line, g, dv, 1, of.dv + key * dv, dv, true);
+      if (of.dk) gemm(n, d, m, ds, 1, line, b.q, x.q.step(), 1, of.dk + key * d, d, true);
+      if (of.dq) gemm(m, d, n, ds, line, 1, b.k, x.k.step(), 1, of.dq + q * d, d, true);
     }
   }
 }

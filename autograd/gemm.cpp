@@ -40,7 +40,7 @@ struct Product {
   const Scalar* b;
   int64_t rb, cb;
   Scalar* c;
-  int64_t rc, cc;
+  int64_t rc;
   bool onto;  // chains go on from C
   Batch batch;
   // Decided in multiply():
@@ -49,12 +49,6 @@ struct Product {
   Scalar* b_panels = nullptr;  // packed B, or the memory for it, or null
   bool fill_b = false;         // b_panels are still empty: each strip packs its own
 };
-
-// C^T = B^T A^T has the same chains.
-Product turned(const Product& x) {
-  return {x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, x.c, x.cc, x.rc, x.onto,
-          {x.batch.count, x.batch.b, x.batch.a, x.batch.c}};
-}
 
 // ---- Blocks ----
 
@@ -89,15 +83,10 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
     t.last_from = t.last_c;
   }
   const auto run = [&](int64_t rows, int64_t count) {
-    const RunTiles f = tiles_of<V, NV>(rows, std::make_integer_sequence<int, max_rows(NV)>{});
-    const int64_t at_once = x.cc == 1 ? count : 1;  // a tile that is spread goes alone
-    for (; count > 0; count -= at_once) {
-      if (x.cc == 1) f(t, count);
-      else spread_tile<V, NV>(f, rows, t, x.cc);
-      t.a += at_once * rows * t.ra;
-      t.from += at_once * rows * t.rfrom;
-      t.c += at_once * rows * t.rc;
-    }
+    tiles_of<V, NV>(rows, std::make_integer_sequence<int, max_rows(NV)>{})(t, count);
+    t.a += count * rows * t.ra;
+    t.from += count * rows * t.rfrom;
+    t.c += count * rows * t.rc;
   };
   const int64_t rows_together = x.a_panels ? PANEL : x.m;
   for (int64_t at = 0; at < x.batch.count; ++at) {
@@ -105,7 +94,7 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
     if (x.fill_b) copy_matrix(x.k, width, b, x.rb, x.cb, panel, width);
     t.a = bytes(x.a + at * x.batch.a);
     t.b = bytes(panel ? panel : b);
-    t.c = reinterpret_cast<char*>(x.c + at * x.batch.c + j * x.cc);
+    t.c = reinterpret_cast<char*>(x.c + at * x.batch.c + j);
     t.from = x.onto ? t.c : bytes(ZEROS);
     for (int64_t i = 0; i < x.m; i += rows_together) {
       const int64_t rows = std::min(rows_together, x.m - i);
@@ -180,8 +169,8 @@ bool fit_first_cache(int64_t count, int64_t stride) {
   return count <= 6 * (4096 / step);
 }
 
-// Memory for the panels of A and of B, grown as needed.
-thread_local PoolVector<Scalar> scratch_a, scratch_b;
+// Memory for the panels of A and of B, and for a C that is turned; grown as needed.
+thread_local PoolVector<Scalar> scratch_a, scratch_b, scratch_c;
 Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
   if (size_t(count) > scratch.size()) scratch = PoolVector<Scalar>(size_t(count));
   return scratch.data();
@@ -198,7 +187,7 @@ void pack_rows_of_a(const Product& x, Scalar* to) {
 Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, int64_t p,
                 int64_t k) {
   return {m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca, x.b + p * x.rb + j * x.cb, x.rb, x.cb,
-          x.c + i * x.rc + j * x.cc, x.rc, x.cc, x.onto || p > 0, x.batch, x.vectors};
+          x.c + i * x.rc + j, x.rc, x.onto || p > 0, x.batch, x.vectors};
 }
 
 // Of at most SLAB rows, and not deeper than KC.
@@ -256,19 +245,6 @@ void multiply(Product& x) {
 
 // ---- Which way round, and how many threads ----
 
-// Vectors in a row of n numbers, of the widest kind that is not wider than the row.
-template <int Bytes = VECTOR_BYTES> int64_t vectors_in(int64_t n) {
-  if constexpr (Bytes < 16) return n;
-  else return n * S >= Bytes ? (n * S + Bytes - 1) / Bytes : vectors_in<Bytes / 2>(n);
-}
-
-// About ten times the cycles that a product takes: multiply-adds, two vectors a cycle (few rows
-// have too few chains for that); turning B into panels; spreading C.
-int64_t cost(const Product& x) {
-  return x.k * (5 * std::max<int64_t>(x.m, 2) * vectors_in(x.n) + (x.cb != 1 ? 3 * x.n : 0)) +
-         (x.cc != 1 ? 10 * x.m * x.n : 0);
-}
-
 void share(Product& x) {
   // Multiply-adds that are worth a thread: some 20 microseconds.
   constexpr int64_t WORTH = 1 << 20;
@@ -287,38 +263,64 @@ void share(Product& x) {
   });
 }
 
+// Vectors in a row of n numbers, of the widest kind that is not wider than the row.
+template <int Bytes = VECTOR_BYTES> int64_t vectors_in(int64_t n) {
+  if constexpr (Bytes < 16) return n;
+  else return n * S >= Bytes ? (n * S + Bytes - 1) / Bytes : vectors_in<Bytes / 2>(n);
+}
+
+// About ten times the cycles that a product takes: multiply-adds, two vectors a cycle (few rows
+// have too few chains for that), and turning B into panels.
+int64_t cost(int64_t m, int64_t n, int64_t k, bool b_turned) {
+  return k * (5 * std::max<int64_t>(m, 2) * vectors_in(n) + (b_turned ? 3 * n : 0));
+}
+
+// C^T = B^T A^T has the same chains. It is made beside C and turned into its place.
+void share_turned(const Product& x) {
+  const int64_t size = x.m * x.n, count = x.batch.count;
+  Scalar* held = at_least(scratch_c, count * size);
+  Product t{x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, held, x.m, x.onto,
+            {count, x.batch.b, x.batch.a, size}};
+  for (int64_t at = 0; x.onto && at < count; ++at)
+    copy_matrix(x.n, x.m, x.c + at * x.batch.c, 1, x.rc, held + at * size, x.m);
+  share(t);
+  for (int64_t at = 0; at < count; ++at)
+    copy_matrix(x.m, x.n, held + at * size, 1, x.m, x.c + at * x.batch.c, x.rc);
+}
+
 }  // namespace
 
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc, bool onto,
+          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, bool onto,
           Batch batch) {
   if (m <= 0 || n <= 0) return;
 #ifdef HEED_TEST
   multiply_adds += batch.count * m * n * std::max<int64_t>(k, 0);
 #endif
   if (k <= 0)  // C becomes 0, or stays
-    return gemm_naive(m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto, batch);
+    return gemm_naive(m, n, k, a, ra, ca, b, rb, cb, c, rc, onto, batch);
   // A stride along a size of 1 is never used: call it contiguous.
   if (m == 1) ra = rc = 1;
-  if (n == 1) cb = cc = 1;
+  if (n == 1) cb = 1;
   if (k == 1) ca = rb = 1;
-  Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, cc, onto, batch};
+  Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, onto, batch};
   // The usual case never gains by turning, and is spared the estimate.
-  if (cb == 1 && cc == 1 && n * S >= VECTOR_BYTES) return share(x);
-  Product t = turned(x);
-  share(cost(x) <= cost(t) ? x : t);
+  const bool plain = cb == 1 && n * S >= VECTOR_BYTES;
+  const int64_t turning = 5 * m * n + 500;
+  if (plain || cost(m, n, k, cb != 1) <= cost(n, m, k, ra != 1) + turning) share(x);
+  else share_turned(x);
 }
 
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc,
+                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
                 bool onto, Batch batch) {
   for (; batch.count > 0; --batch.count, a += batch.a, b += batch.b, c += batch.c)
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) {
-        Scalar sum = onto ? c[i * rc + j * cc] : 0;
+        Scalar sum = onto ? c[i * rc + j] : 0;
         for (int64_t p = 0; p < k; ++p)
           sum = simd::fma(a[i * ra + p * ca], b[p * rb + j * cb], sum);
-        c[i * rc + j * cc] = sum;
+        c[i * rc + j] = sum;
       }
 }
 

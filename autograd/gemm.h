@@ -9,7 +9,7 @@ namespace heed {
 inline namespace HEED_PRECISION {
 
 // C (m, n) = A (m, k) B (k, n). Strides in elements, any signs and sizes:
-// A[i * ra + p * ca], B[p * rb + j * cb], C[i * rc + j * cc]. C overlaps neither A nor B.
+// A[i * ra + p * ca], B[p * rb + j * cb], C[i * rc + j]. C overlaps neither A nor B.
 // Every element of C is one chain of fused multiply-adds over p = 0, 1, 2, ..., from 0 on, so
 // it has the same bits whatever the blocking, the vector width and the number of threads.
 // onto: C += A B, the chains going on from what C holds.
@@ -18,7 +18,7 @@ struct Batch {
   int64_t count = 1, a = 0, b = 0, c = 0;
 };
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc = 1,
+          const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
           bool onto = false, Batch batch = {});
 
 #ifdef HEED_TEST  // m n k of all calls so far: a test compares with what a cost is said to be
@@ -27,7 +27,7 @@ inline std::atomic<int64_t> multiply_adds = 0;
 
 // The same by the plain triple loop: what the tests compare with, bit for bit.
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
-                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, int64_t cc = 1,
+                const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
                 bool onto = false, Batch batch = {});
 
 }  // namespace HEED_PRECISION

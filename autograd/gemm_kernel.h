@@ -111,33 +111,6 @@ RunTiles tiles_of(int64_t rows, std::integer_sequence<int, R...>) {
   return FOR_ROWS[rows - 1];
 }
 
-// C whose rows are not contiguous: a tile is made in a buffer and spread from there.
-template <class V, int NV>
-[[gnu::noinline]] void spread_tile(RunTiles run, int64_t rows, const Tiles& t, int64_t cc) {
-  Scalar buffer[max_rows(NV) * NV * simd::LANES<V>];
-  constexpr int64_t ROW = NV * sizeof(V), LAST = ROW - sizeof(V);
-  const auto copy = [&](bool back) {
-    for (int64_t j = 0; j < ROW; j += S) {
-      char* c = t.c + (j < LAST ? j : t.last_c + j - LAST) * cc;
-      char* held = reinterpret_cast<char*>(buffer) + j;
-      for (int64_t i = 0; i < rows; ++i, c += t.rc, held += ROW)
-        back ? __builtin_memcpy(c, held, S) : __builtin_memcpy(held, c, S);
-    }
-  };
-  Tiles inner = t;
-  inner.c = reinterpret_cast<char*>(buffer);
-  inner.rc = ROW;
-  inner.last_c = LAST;
-  if (t.from == t.c) {  // chains go on from C
-    copy(false);
-    inner.from = inner.c;
-    inner.rfrom = ROW;
-    inner.last_from = LAST;
-  }
-  run(inner, 1);
-  copy(true);
-}
-
 }  // namespace kernel
 }  // namespace HEED_PRECISION
 }  // namespace heed

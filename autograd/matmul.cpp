@@ -55,7 +55,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
       }
       const int64_t line = i - i % batch[innermost] + batch[innermost];
       const int64_t count = std::min(line, end) - i;
-      gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + i * m * n, n, 1, false,
+      gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + i * m * n, n, false,
            {count, in_a[innermost], in_b[innermost], m * n});
       i += count;
     }

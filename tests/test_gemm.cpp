@@ -58,7 +58,7 @@ struct Matrix {
 using Multiply = decltype(gemm);
 void multiply(Multiply* f, const Matrix& a, const Matrix& b, Matrix& c) {
   f(a.rows, b.columns, a.columns, a.data(), a.at.row, a.at.column, b.data(), b.at.row,
-    b.at.column, c.data(), c.at.row, c.at.column, false, {});
+    b.at.column, c.data(), c.at.row, false, {});
 }
 
 // The largest error of c against sums in double, in units of what k roundings may do.
@@ -131,7 +131,7 @@ TEST_CASE("gemm: every size, all four transpositions, the bits of the plain loop
       }
 }
 
-TEST_CASE("gemm: strided views of A, B and C, and C transposed") {
+TEST_CASE("gemm: strided views of A and B, rows of C that lie apart") {
   std::mt19937 words(2);
   spoil_scratch();
   for (int64_t k : {1, 3, 8, 33, 300})
@@ -139,7 +139,7 @@ TEST_CASE("gemm: strided views of A, B and C, and C transposed") {
       for (int64_t n : {1, 3, 5, 10, 26, 49})
         for (auto a_layout : {plain, padded, spread, transposed})
           for (auto b_layout : {padded, spread, transposed})
-            for (auto c_layout : {padded, spread, transposed}) {
+            for (auto c_layout : {plain, padded}) {
               Matrix a(m, k, a_layout(m, k)), b(k, n, b_layout(k, n));
               a.fill(words);
               b.fill(words);
@@ -186,7 +186,7 @@ TEST_CASE("gemm: a row among thousands is what it is alone") {
   set_num_threads(threads);
   for (int64_t i : {0, 95, 96, 2303, 2304, 2309}) {
     std::vector<Scalar> alone(n);
-    gemm_naive(1, n, k, a.data() + i * k, k, 1, b.data(), n, 1, alone.data(), n, 1, false);
+    gemm_naive(1, n, k, a.data() + i * k, k, 1, b.data(), n, 1, alone.data(), n, false);
     CHECK(std::equal(alone.begin(), alone.end(), c.data() + i * n));
   }
 }
@@ -228,13 +228,13 @@ TEST_CASE("gemm: onto what C holds, over all blocks, the bits of the plain loop"
                          {12, 1, 513}})
     for (auto a_layout : {plain, transposed})
       for (auto b_layout : {plain, transposed})
-        for (auto c_layout : {plain, padded, spread, transposed}) {
+        for (auto c_layout : {plain, padded}) {
           Matrix a(m, k, a_layout(m, k)), b(k, n, b_layout(k, n)), c(m, n, c_layout(m, n));
           for (Matrix* x : {&a, &b, &c}) x->fill(words);
           Matrix expected = c;
           auto onto = [&](Multiply* f, Matrix& c) {
             f(m, n, k, a.data(), a.at.row, a.at.column, b.data(), b.at.row, b.at.column,
-              c.data(), c.at.row, c.at.column, true, {});
+              c.data(), c.at.row, true, {});
           };
           onto(gemm, c);
           onto(gemm_naive, expected);
@@ -251,7 +251,7 @@ TEST_CASE("gemm: a batch is its products, one after the other") {
                          {4, 300, 130}, {130, 150, 140}, {4, 5, 0}})
     for (auto a_layout : {plain, transposed})
       for (auto b_layout : {plain, transposed})
-        for (auto c_layout : {plain, spread, transposed})
+        for (auto c_layout : {plain, padded})
           for (bool shared : {false, true}) {  // one B for all, and onto what C holds
             Matrix a(count * m, k, a_layout(count * m, k));
             Matrix b(count * k, n, b_layout(count * k, n));
@@ -261,7 +261,7 @@ TEST_CASE("gemm: a batch is its products, one after the other") {
             const Batch next{count, m * a.at.row, shared ? 0 : k * b.at.row, m * c.at.row};
             const auto multiply = [&](Multiply* f, Matrix& c, int64_t at, Batch batch) {
               f(m, n, k, a.data() + at * next.a, a.at.row, a.at.column, b.data() + at * next.b,
-                b.at.row, b.at.column, c.data() + at * next.c, c.at.row, c.at.column, shared,
+                b.at.row, b.at.column, c.data() + at * next.c, c.at.row, shared,
                 batch);
             };
             for (int64_t at = 0; at < count; ++at) multiply(gemm_naive, expected, at, {});

@@ -81,7 +81,7 @@ inline Peer heed_peer() {
             Shape at_once = s;
             at_once.batch = 1;
             return timed(calls, at_once, o, [&](const float* a, const float* b, float* c) {
-              gemm(s.m, s.n, s.k, a, ra, ca, b, rb, cb, c, s.n, 1, false, batch);
+              gemm(s.m, s.n, s.k, a, ra, ca, b, rb, cb, c, s.n, false, batch);
             });
           }};
 }
