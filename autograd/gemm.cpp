@@ -42,7 +42,7 @@ struct Product {
   Scalar* c;
   int64_t rc;
   bool onto;  // chains go on from C
-  Batch batch;
+  GemmBatch batch;
   // Decided in multiply():
   int64_t vectors = 0;         // the width of a strip, tails apart
   Scalar* a_panels = nullptr;  // packed A: panels of PANEL rows, or null
@@ -209,7 +209,7 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
 }
 
 template <class F> void one_by_one(Product x, F f) {
-  const Batch batch = std::exchange(x.batch, {});
+  const GemmBatch batch = std::exchange(x.batch, {});
   for (int64_t at = 0; at < batch.count; ++at) {
     f(x);
     x.a += batch.a;
@@ -292,7 +292,7 @@ void share_turned(const Product& x) {
 
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
           const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, bool onto,
-          Batch batch) {
+          GemmBatch batch) {
   if (m <= 0 || n <= 0) return;
 #ifdef HEED_TEST
   multiply_adds += batch.count * m * n * std::max<int64_t>(k, 0);
@@ -313,7 +313,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
 
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
                 const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
-                bool onto, Batch batch) {
+                bool onto, GemmBatch batch) {
   for (; batch.count > 0; --batch.count, a += batch.a, b += batch.b, c += batch.c)
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) {

@@ -14,12 +14,12 @@ inline namespace HEED_PRECISION {
 // it has the same bits whatever the blocking, the vector width and the number of threads.
 // onto: C += A B, the chains going on from what C holds.
 // batch: products of the same sizes, whose A, B and C lie so many elements apart.
-struct Batch {
+struct GemmBatch {
   int64_t count = 1, a = 0, b = 0, c = 0;
 };
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
           const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
-          bool onto = false, Batch batch = {});
+          bool onto = false, GemmBatch batch = {});
 
 #ifdef HEED_TEST  // m n k of all calls so far: a test compares with what a cost is said to be
 inline std::atomic<int64_t> multiply_adds = 0;
@@ -28,7 +28,7 @@ inline std::atomic<int64_t> multiply_adds = 0;
 // The same by the plain triple loop: what the tests compare with, bit for bit.
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
                 const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
-                bool onto = false, Batch batch = {});
+                bool onto = false, GemmBatch batch = {});
 
 }  // namespace HEED_PRECISION
 }  // namespace heed

@@ -258,8 +258,8 @@ TEST_CASE("gemm: a batch is its products, one after the other") {
             Matrix c(count * m, n, c_layout(count * m, n));
             for (Matrix* x : {&a, &b, &c}) x->fill(words);
             Matrix expected = c, plain_loop = c;
-            const Batch next{count, m * a.at.row, shared ? 0 : k * b.at.row, m * c.at.row};
-            const auto multiply = [&](Multiply* f, Matrix& c, int64_t at, Batch batch) {
+            const GemmBatch next{count, m * a.at.row, shared ? 0 : k * b.at.row, m * c.at.row};
+            const auto multiply = [&](Multiply* f, Matrix& c, int64_t at, GemmBatch batch) {
               f(m, n, k, a.data() + at * next.a, a.at.row, a.at.column, b.data() + at * next.b,
                 b.at.row, b.at.column, c.data() + at * next.c, c.at.row, shared,
                 batch);

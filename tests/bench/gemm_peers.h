@@ -77,7 +77,7 @@ inline Peer heed_peer() {
   return {"heed", [](const Shape& s, Operands& o, int calls) {
             const int ra = s.a_turned ? 1 : s.k, ca = s.a_turned ? s.m : 1;
             const int rb = s.b_turned ? 1 : s.n, cb = s.b_turned ? s.k : 1;
-            const Batch batch{s.batch, s.m * s.k, s.k * s.n, s.m * s.n};
+            const GemmBatch batch{s.batch, s.m * s.k, s.k * s.n, s.m * s.n};
             Shape at_once = s;
             at_once.batch = 1;
             return timed(calls, at_once, o, [&](const float* a, const float* b, float* c) {
