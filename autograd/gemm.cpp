@@ -154,9 +154,10 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 // ---- One thread ----
 
 // A block of A (MC rows) and a block of B (NC columns), KC deep, fit a second cache of 2 MiB
-// together. KC is deep, so that C comes from memory and goes back there seldom. Measured on
-// Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A are packed at once.
-constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 96, NC = 256, SLAB = 24 * MC;
+// together, and half of it is left to C. KC is deep, so that C comes from memory and goes back
+// there seldom. Measured on Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A
+// are packed at once.
+constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 48, NC = 256, SLAB = 48 * MC;
 
 // So many columns of C make it worth while to pack A, which they all read (measured).
 constexpr int64_t MANY = 160;
