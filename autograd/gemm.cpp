@@ -50,7 +50,7 @@ struct Product {
   bool fill_b = false;         // b_panels are still empty: each strip packs its own
 };
 
-// ---- Blocks ----
+// ---- Strips ----
 
 // Rows in a panel of A: a whole number of tiles, however many vectors wide those are.
 constexpr int64_t PANEL = ACCUMULATORS;
@@ -153,8 +153,8 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 
 // ---- One thread ----
 
-// A block of A (MC rows) and a block of B (NC columns), KC deep, fit a second cache of 2 MiB
-// together, and half of it is left to C. KC is deep, so that C comes from memory and goes back
+// A block of A (MC rows) and a block of B (NC columns), KC deep, fill some half of a second cache
+// of 2 MiB, and the rest is left to C. KC is deep, so that C comes from memory and goes back
 // there seldom. Measured on Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A
 // are packed at once.
 constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 48, NC = 256, SLAB = 48 * MC;
