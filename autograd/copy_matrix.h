@@ -1,5 +1,5 @@
-// Copies of matrices into other rows, for library sources: gemm's panels, the keys that attention
-// reads as columns, clone().
+// Copies a matrix, however it lies in memory, into rows. For library sources: gemm's panels, the
+// keys that attention reads as columns, clone().
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -21,7 +21,8 @@ void copy_rows(int64_t m, int64_t n, const Scalar* from, int64_t row, Scalar* to
   }
 }
 
-// W columns of m numbers, `column` apart, become rows: squares are turned.
+// W columns, each of m numbers side by side, `column` apart, written row by row: squares of W x W
+// are turned in registers.
 template <class V>
 void turn_columns(int64_t m, const Scalar* from, int64_t column, Scalar* to, int64_t to_row) {
   constexpr int W = simd::LANES<V>;
@@ -39,8 +40,9 @@ void turn_columns(int64_t m, const Scalar* from, int64_t column, Scalar* to, int
   }
 }
 
-// to[i * to_row + j] = from[i * row + j * column] for i < m, j < n. Columns before `j` are there
-// already: vectors of a width leave their last columns to narrower ones.
+// to[i * to_row + j] = from[i * row + j * column] for i < m, j < n. (j is for the recursion:
+// columns before it are there already. What vectors of a width leave over goes to narrower ones,
+// at 16 bytes to one that overlaps.)
 template <int Bytes = VECTOR_BYTES>
 void copy_matrix(int64_t m, int64_t n, const Scalar* from, int64_t row, int64_t column, Scalar* to,
                  int64_t to_row, int64_t j = 0) {

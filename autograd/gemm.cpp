@@ -5,14 +5,15 @@
 // and does all their fused multiply-adds (gemm_kernel.h). A strip is a column of tiles, which
 // all read the same columns of B; a product is strips side by side. As long as the operands fit
 // the caches that is all, straight on the operands; what is left over in m or n, a tail, is met
-// by smaller and by overlapping tiles. All this is chosen once for a batch of small products.
+// by smaller and by overlapping tiles. For a batch of narrow products all this is chosen once.
 //
 // Larger products are cut into blocks, KC deep and MC rows of A high. And an operand that would
 // lie badly in the caches (rows that compete for the same few places, or columns where rows are
 // needed: transposed, or "turned") is packed: copied, in the order in which it will be read,
 // into panels, PANEL rows of A or the columns of one strip of B. A slab is as many rows of A as
 // are packed at once; a B that is packed is also cut, into NC columns. Names as in BLIS (Van Zee
-// and van de Geijn, 2015).
+// and van de Geijn, 2015). The loops, from the outside: threads, slabs, depth (KC), columns (NC),
+// rows (MC), strips, tiles, p.
 //
 // Nothing of this changes an element of C: it is one chain of fused multiply-adds over p.
 #include "autograd/gemm.h"
@@ -31,8 +32,8 @@ namespace {
 
 using namespace kernel;
 
-// A product, or a batch of them. Strides in elements. Small ones are handed on as they are: a
-// copy of this would take as long as some rows of a tile.
+// A product, or a batch of them. Strides in elements. Small ones are handed on by reference, and
+// what multiply() decides is put in: a copy would take as long as some rows of a tile.
 struct Product {
   int64_t m, n, k;
   const Scalar* a;
@@ -52,7 +53,7 @@ struct Product {
 
 // ---- Strips ----
 
-// Rows in a panel of A: a whole number of tiles, however many vectors wide those are.
+// Rows in a panel of A: a whole number of tiles of two vectors or more.
 constexpr int64_t PANEL = ACCUMULATORS;
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
@@ -157,7 +158,8 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 // of 2 MiB, and the rest is left to C. KC is deep, so that C comes from memory and goes back
 // there seldom. Measured on Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A
 // are packed at once.
-constexpr int64_t KC = 16 * VECTOR_BYTES * 4 / S, MC = 48, NC = 256, SLAB = 48 * MC;
+constexpr int64_t KC = 64 * VECTOR_BYTES / S, MC = 48, NC = 256, SLAB = 48 * MC;
+static_assert(MC % PANEL == 0 && SLAB % MC == 0, "blocks begin with a panel");
 
 // So many columns of C make it worth while to pack A, which they all read (measured).
 constexpr int64_t MANY = 160;
@@ -231,7 +233,8 @@ void multiply(Product& x) {
   const bool one_block =
       x.m * std::max(x.n, x.k) <= MC * KC && kc == x.k && !pack_a && (!pack_b || x.n <= NC);
   // A batch goes through together if it is one strip, which reads each number once.
-  if (x.batch.count > 1 && !(one_block && x.n * S <= x.vectors * VECTOR_BYTES))
+  const int64_t wide = (x.n * S + VECTOR_BYTES - 1) / VECTOR_BYTES;
+  if (x.batch.count > 1 && !(one_block && next_strip(wide, x.vectors) == wide))
     return one_by_one(x, [](Product& one) { multiply(one); });
   if (one_block) {
     x.fill_b = pack_b;
@@ -277,7 +280,7 @@ int64_t cost(int64_t m, int64_t n, int64_t k, bool b_turned) {
 }
 
 // C^T = B^T A^T has the same chains. It is made beside C and turned into its place.
-void share_turned(const Product& x) {
+void multiply_turned(const Product& x) {
   const int64_t size = x.m * x.n, count = x.batch.count;
   Scalar* held = at_least(scratch_c, count * size);
   Product t{x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, held, x.m, x.onto,
@@ -289,12 +292,37 @@ void share_turned(const Product& x) {
     copy_matrix(x.m, x.n, held + at * size, 1, x.m, x.c + at * x.batch.c, x.rc);
 }
 
+// Some HELD numbers of C at a time, which stay in the second cache: of all rows and columns, or
+// of as many as that makes, or of several products of a batch.
+void share_turned(const Product& x) {
+  constexpr int64_t HELD = 1 << 18, LEAST = 256;
+  const auto pieces = [](int64_t n, int64_t size) { return (n + size - 1) / size; };
+  const int64_t columns = std::min(x.n, std::max(HELD / x.m, LEAST));
+  const int64_t rows = std::min(x.m, std::max(HELD / columns, LEAST));
+  const int64_t together = std::clamp<int64_t>(HELD / (x.m * x.n), 1, x.batch.count);
+  const int64_t across = pieces(x.n, columns), down = pieces(x.m, rows);
+  const int64_t all = pieces(x.batch.count, together) * down * across;
+  parallel_for(all, 1, [&](int64_t first, int64_t last) {
+    for (int64_t piece = first; piece < last; ++piece) {
+      const int64_t j = piece % across * columns, i = piece / across % down * rows;
+      const int64_t at = piece / across / down * together;
+      Product part =
+          part_of(x, i, std::min(rows, x.m - i), j, std::min(columns, x.n - j), 0, x.k);
+      part.batch.count = std::min(together, x.batch.count - at);
+      part.a += at * x.batch.a;
+      part.b += at * x.batch.b;
+      part.c += at * x.batch.c;
+      multiply_turned(part);
+    }
+  });
+}
+
 }  // namespace
 
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
           const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc, bool onto,
           GemmBatch batch) {
-  if (m <= 0 || n <= 0) return;
+  if (m <= 0 || n <= 0 || batch.count <= 0) return;
 #ifdef HEED_TEST
   multiply_adds += batch.count * m * n * std::max<int64_t>(k, 0);
 #endif
@@ -307,7 +335,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
   Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, onto, batch};
   // The usual case never gains by turning, and is spared the estimate.
   const bool plain = cb == 1 && n * S >= VECTOR_BYTES;
-  const int64_t turning = 5 * m * n + 500;
+  const int64_t turning = 5 * m * n + 500;  // C, in cost()'s tenths of a cycle (measured)
   if (plain || cost(m, n, k, cb != 1) <= cost(n, m, k, ra != 1) + turning) share(x);
   else share_turned(x);
 }

@@ -9,7 +9,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 
 // C (m, n) = A (m, k) B (k, n). Strides in elements, any signs and sizes:
-// A[i * ra + p * ca], B[p * rb + j * cb], C[i * rc + j]. C overlaps neither A nor B.
+// A[i * ra + p * ca], B[p * rb + j * cb], C[i * rc + j]. C overlaps neither A nor B, its rows do
+// not overlap each other, nor do the C of a batch; A and B may repeat (strides of 0).
 // Every element of C is one chain of fused multiply-adds over p = 0, 1, 2, ..., from 0 on, so
 // it has the same bits whatever the blocking, the vector width and the number of threads.
 // onto: C += A B, the chains going on from what C holds.

@@ -17,9 +17,10 @@ using simd::Vec;
 constexpr int64_t S = sizeof(Scalar);
 
 // Accumulators must be many, to hide the latency of a fused multiply-add (4 cycles, two can
-// start in each: 8 chains at least), and leave registers for a row of B and a number of A.
+// start in each: 8 chains at least), and leave registers for a row of B and a number of A, or for
+// a vector of B and a column of A.
 constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
-// At most 16 rows: those of a small product in a single tile.
+// At most 16 rows (in tiles one vector wide), so that a product of 16 rows is one tile.
 constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors); }
 
 // A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
@@ -54,7 +55,8 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
-    // Rows in two halves that share their offsets, or there are not enough registers for those.
+    // Rows in two halves that share their offsets i * ra: R of them are more than there are general
+    // registers.
     constexpr int HALF = (R + 1) / 2;
     const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
     asm("" : "+r"(lower));  // hides what it is, or compilers keep R offsets from `a` after all

@@ -159,7 +159,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         if (db) {
           Tensor d = zeros({out});
           Scalar* sum = d.mutable_data();
-          parallel_for(out, SUMS_WORTH / (rows + 1) + 64, [&](int64_t begin, int64_t end) {
+          constexpr int64_t COLUMNS = 64;  // whole lines of memory for each thread
+          const int64_t pieces = (out + COLUMNS - 1) / COLUMNS;
+          const int64_t grain = SUMS_WORTH / (COLUMNS * (rows + 1)) + 1;
+          parallel_for(pieces, grain, [&](int64_t first, int64_t last) {
+            const int64_t begin = first * COLUMNS, end = std::min(last * COLUMNS, out);
             for (int64_t i = 0; i < rows; ++i)
               simd::map(sum + begin, end - begin, simd::PLUS, sum + begin,
                         g.data() + i * out + begin);

@@ -178,22 +178,31 @@ Tensor Tensor::contiguous() const {
   return is_contiguous() ? *this : clone();
 }
 
-// x's numbers in row-major order, matrix by matrix.
+// x's numbers in row-major order: in runs as long as can be, or else matrix by matrix, up to 64
+// rows at a time.
 static void copy_numbers(const Tensor& x, Scalar* out) {
-  constexpr int64_t WORTH = 1 << 16;  // numbers worth a second thread
+  constexpr int64_t WORTH = 1 << 16, ROWS = 64;  // numbers worth a second thread
   if (x.is_contiguous()) return void(std::copy_n(x.data(), x.numel(), out));
   if (x.dim() == 1) return copy_numbers(x.unsqueeze(0), out);
   const int outer = x.dim() - 2;
   const int64_t m = x.size(-2), n = x.size(-1), row = x.strides()[outer],
                 column = x.strides()[outer + 1];
+  if (column == 1 && row == n)
+    return Walk<2>(x.shape(), {contiguous_strides(x.shape()), x.strides()})
+        .run([&](auto at, int64_t count, auto) {
+          std::copy_n(x.data() + at[1], count, out + at[0]);
+        });
   const Shape batch = x.shape().without(outer + 1).without(outer);
-  parallel_for(numel(batch), WORTH / (m * n + 1) + 1, [&](int64_t begin, int64_t end) {
+  const int64_t pieces = (m + ROWS - 1) / ROWS, size = std::min(m, ROWS) * n;
+  parallel_for(numel(batch) * pieces, WORTH / (size + 1) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Scalar* from = x.data();
-      int64_t rest = i;
+      const int64_t first = i % pieces * ROWS;
+      const Scalar* from = x.data() + first * row;
+      int64_t rest = i / pieces;
+      Scalar* to = out + (rest * m + first) * n;
       for (int d = outer - 1; d >= 0; rest /= batch[d], --d)
         from += rest % batch[d] * x.strides()[d];
-      copy_matrix(m, n, from, row, column, out + i * m * n, n);
+      copy_matrix(std::min(ROWS, m - first), n, from, row, column, to, n);
     }
   });
 }

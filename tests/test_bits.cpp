@@ -57,6 +57,12 @@ TEST_CASE("bits: the number of threads changes none") {
       },
       [](auto& a, auto& b) { return a.transpose(0, 1).contiguous() * b.transpose(0, 1); },
       [](auto& a, auto& b) {
+        return a.view({7, 43, 503}).transpose(1, 2).contiguous() * b.view({7, 503, 43});
+      },
+      [](auto& a, auto& b) {
+        return linear(cat({{a, a, a, a}}, 0), b, b.narrow(1, 0, 1).reshape({b.size(0)}));
+      },
+      [](auto& a, auto& b) {
         std::vector<int> labels(size_t(a.size(0)), 5);
         labels[3] = -100;
         return cross_entropy(a * b, labels, {.label_smoothing = 0.1});

@@ -94,6 +94,7 @@ void spoil_scratch() {
   const int64_t n = 600;
   std::vector<Scalar> nan(n * n, NOTHING), c(n * n);
   gemm(n, n, n, nan.data(), 1, n, nan.data(), 1, n, c.data(), n);
+  gemm(30000, 3, 9, nan.data(), 9, 1, nan.data(), 3, 1, c.data(), 3);  // made beside C
 }
 
 struct Shape {
@@ -150,7 +151,8 @@ TEST_CASE("gemm: strided views of A and B, rows of C that lie apart") {
 TEST_CASE("gemm: sizes that cross the blocks") {
   const Shape shapes[] = {{300, 40, 700},  {41, 1100, 530}, {130, 70, 1030}, {8, 512, 512},
                           {1, 300, 2000},  {2000, 1, 300},  {700, 3, 515},   {3, 2100, 257},
-                          {257, 259, 261}, {193, 2070, 20}};
+                          {257, 259, 261}, {193, 2070, 20},
+                          {90001, 3, 2},   {600, 700, 1300}};
   std::mt19937 words(3);
   for (auto [m, n, k] : shapes)
     for (auto a_layout : {plain, transposed})
