@@ -29,7 +29,7 @@ namespace heed {
 struct Shape {
   int m, n, k;
   bool a_turned = false, b_turned = false;  // stored (k, m) and (n, k)
-  int batch = 1;                            // heed's in one call, the others' in a loop
+  int batch = 1;  // heed's in one call, the others' in a loop (MKL's on one set of operands)
   double operations() const { return 2. * m * n * k * batch; }
 };
 
