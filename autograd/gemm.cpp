@@ -8,17 +8,18 @@
 // by smaller and by overlapping tiles. For a batch of narrow products all this is chosen once.
 //
 // Larger products are cut into blocks, KC deep and MC rows of A high. And an operand that would
-// lie badly in the caches (rows that compete for the same few places, or columns where rows are
-// needed: transposed, or "turned") is packed: copied, in the order in which it will be read,
-// into panels, PANEL rows of A or the columns of one strip of B. A slab is as many rows of A as
-// are packed at once; a B that is packed is also cut, into NC columns. Names as in BLIS (Van Zee
-// and van de Geijn, 2015). The loops, from the outside: threads, slabs, depth (KC), columns (NC),
-// rows (MC), strips, tiles, p.
+// lie badly in the caches (on too many pages, in rows that compete for the same few places, or in
+// columns where rows are needed: transposed, or "turned") is packed: copied, in the order in
+// which it will be read, into panels, PANEL rows of A or the columns of one strip of B. A slab is
+// as many rows of A as are packed at once; a B that is packed is also cut, into NC columns. Names
+// as in BLIS (Van Zee and van de Geijn, 2015). The loops, from the outside: threads, slabs, depth
+// (KC), columns (NC), rows (MC), strips, tiles, p.
 //
 // Nothing of this changes an element of C: it is one chain of fused multiply-adds over p.
 #include "autograd/gemm.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "autograd/copy_matrix.h"
@@ -53,8 +54,8 @@ struct Product {
 
 // ---- Strips ----
 
-// Rows in a panel of A: a whole number of tiles of two vectors or more.
-constexpr int64_t PANEL = ACCUMULATORS;
+// Rows in a panel of A: those of one tile of two vectors, which reads all that it fetches.
+constexpr int64_t PANEL = max_rows(2);
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
 // groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (too few chains).
@@ -154,19 +155,27 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 
 // ---- One thread ----
 
-// A block of A (MC rows) and a block of B (NC columns), KC deep, fill some half of a second cache
-// of 2 MiB, and the rest is left to C. KC is deep, so that C comes from memory and goes back
-// there seldom. Measured on Emerald Rapids, with 64- and with 32-byte vectors. SLAB rows of A
-// are packed at once.
-constexpr int64_t KC = 64 * VECTOR_BYTES / S, MC = 48, NC = 256, SLAB = 48 * MC;
-static_assert(MC % PANEL == 0 && SLAB % MC == 0, "blocks begin with a panel");
+// KC x NC numbers of B are three quarters of a second cache of 1 MiB. KC is deep, so that C comes
+// from memory and goes back there seldom. MC rows of A, at least a panel, are some FIRST numbers,
+// which stay in the first cache while strips of B pass. SLAB rows of A are packed at once.
+// Measured on Cascade Lake, with 64- and with 32-byte vectors.
+constexpr int64_t KC = 3072 / S, NC = 256, FIRST = 24576 / S, SLAB = 192 * PANEL;
+
+// A product whose A and C are not larger goes through uncut (measured).
+constexpr int64_t SMALL = (192 << 10) / S;
 
 // So many columns of C make it worth while to pack A, which they all read (measured).
 constexpr int64_t MANY = 160;
 
-// Do `count` lines of memory, `stride` elements apart, stay in the first cache while others
-// pass? It has 64 sets of 8 lines of 64 bytes or more, and strides that are multiples of a large
-// power of two reach few sets. A quarter is left to the others.
+// Do `count` lines of memory, `stride` elements apart, lie on few pages, whose addresses the CPU
+// has at hand? (64 pages of 4 KiB or more; half are left to the others.)
+bool on_few_pages(int64_t count, int64_t stride) {
+  return count * std::min<int64_t>(std::abs(stride) * S, 4096) <= 32 * 4096;
+}
+
+// Do they stay in the first cache while others pass? It has 64 sets of 8 lines of 64 bytes or
+// more, and strides that are multiples of a large power of two reach few sets. A quarter is left
+// to the others.
 bool fit_first_cache(int64_t count, int64_t stride) {
   const int64_t bytes = stride * S, step = std::clamp<int64_t>(bytes & -bytes, 64, 4096);
   return count <= 6 * (4096 / step);
@@ -197,12 +206,12 @@ Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, in
 void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
   Scalar* a_panels = pack_a ? at_least(scratch_a, x.k * x.m) : nullptr;
   if (pack_a) pack_rows_of_a(x, a_panels);
-  const int64_t nc = pack_b ? NC : x.n;
+  const int64_t nc = pack_b ? NC : x.n, mc = std::max<int64_t>(FIRST / x.k / PANEL, 1) * PANEL;
   for (int64_t j = 0; j < x.n; j += nc) {
     const int64_t n = std::min(nc, x.n - j);
     Scalar* b_panels = pack_b ? at_least(scratch_b, x.k * n) : nullptr;
-    for (int64_t i = 0; i < x.m; i += MC) {
-      Product block = part_of(x, i, std::min(MC, x.m - i), j, n, 0, x.k);
+    for (int64_t i = 0; i < x.m; i += mc) {
+      Product block = part_of(x, i, std::min(mc, x.m - i), j, n, 0, x.k);
       block.a_panels = pack_a ? a_panels + i * x.k : nullptr;
       block.b_panels = b_panels;
       block.fill_b = pack_b && i == 0;
@@ -223,15 +232,17 @@ template <class F> void one_by_one(Product x, F f) {
 
 void multiply(Product& x) {
   // A turned panel that few rows read is made in pieces that stay in the first cache.
-  const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 8 : KC);
+  const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC);
   const int64_t kc = deep.size + (deep.larger > 0);
-  const bool pack_b = x.cb != 1 || (x.m >= 48 && !fit_first_cache(kc, x.rb));
+  const bool pack_b = x.cb != 1 || (x.m >= 48 && !on_few_pages(kc, x.rb)) ||
+                      (x.m >= 128 && !fit_first_cache(kc, x.rb));
   // What a tile reads of A: its rows, `ra` apart; or kc columns, `ca` apart.
-  const bool pack_a = x.n >= MANY && (x.ca == 1 ? !fit_first_cache(max_rows(2), x.ra)
-                                                : !fit_first_cache(kc, x.ca));
-  x.vectors = vectors_for(std::min(x.m, MC));
+  const int64_t lines = x.ca == 1 ? PANEL : kc, apart = x.ca == 1 ? x.ra : x.ca;
+  const bool pack_a =
+      x.n >= MANY && !(on_few_pages(lines, apart) && fit_first_cache(lines, apart));
+  x.vectors = vectors_for(x.m);
   const bool one_block =
-      x.m * std::max(x.n, x.k) <= MC * KC && kc == x.k && !pack_a && (!pack_b || x.n <= NC);
+      x.m * std::max(x.n, x.k) <= SMALL && kc == x.k && !pack_a && (!pack_b || x.n <= NC);
   // A batch goes through together if it is one strip, which reads each number once.
   const int64_t wide = (x.n * S + VECTOR_BYTES - 1) / VECTOR_BYTES;
   if (x.batch.count > 1 && !(one_block && next_strip(wide, x.vectors) == wide))

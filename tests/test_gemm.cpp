@@ -151,7 +151,8 @@ TEST_CASE("gemm: strided views of A and B, rows of C that lie apart") {
 TEST_CASE("gemm: sizes that cross the blocks") {
   const Shape shapes[] = {{300, 40, 700},  {41, 1100, 530}, {130, 70, 1030}, {8, 512, 512},
                           {1, 300, 2000},  {2000, 1, 300},  {700, 3, 515},   {3, 2100, 257},
-                          {257, 259, 261}, {193, 2070, 20}, {90001, 3, 2},  {600, 700, 1300}};
+                          {257, 259, 261}, {193, 2070, 20}, {90001, 3, 2},  {600, 700, 1300},
+                          {48, 32, 400},   {130, 512, 64},  {50, 1000, 40},  {60, 1030, 200}};
   std::mt19937 words(3);
   for (auto [m, n, k] : shapes)
     for (auto a_layout : {plain, transposed})
@@ -185,10 +186,27 @@ TEST_CASE("gemm: a row among thousands is what it is alone") {
   set_num_threads(1);
   multiply(gemm, a, b, c);
   set_num_threads(threads);
-  for (int64_t i : {0, 47, 48, 95, 96, 2303, 2304, 2309}) {
+  for (int64_t i : {0, 11, 12, 47, 48, 1151, 1152, 2303, 2304, 2309}) {
     std::vector<Scalar> alone(n);
     gemm_naive(1, n, k, a.data() + i * k, k, 1, b.data(), n, 1, alone.data(), n, false);
     CHECK(std::equal(alone.begin(), alone.end(), c.data() + i * n));
+  }
+}
+
+TEST_CASE("gemm: rows and columns from last to first") {
+  std::mt19937 words(10);
+  for (auto [m, n, k] : {Shape{5, 7, 3}, Shape{20, 40, 30}, Shape{130, 200, 300}}) {
+    Matrix a(m, k, plain(m, k)), b(k, n, plain(k, n));
+    a.fill(words);
+    b.fill(words);
+    const Scalar *a_end = a.data() + m * k - 1, *b_end = b.data() + k * n - 1;
+    std::vector<Scalar> c(m * n), expected(m * n);
+    for (auto [ra, ca] : {std::pair{-k, int64_t(-1)}, std::pair{int64_t(-1), -m}})
+      for (auto [rb, cb] : {std::pair{-n, int64_t(-1)}, std::pair{int64_t(-1), -k}}) {
+        gemm(m, n, k, a_end, ra, ca, b_end, rb, cb, c.data(), n);
+        gemm_naive(m, n, k, a_end, ra, ca, b_end, rb, cb, expected.data(), n);
+        CHECK(c == expected);
+      }
   }
 }
 
