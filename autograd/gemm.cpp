@@ -156,10 +156,10 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 // ---- One thread ----
 
 // KC x NC numbers of B are three quarters of a second cache of 1 MiB. KC is deep, so that C comes
-// from memory and goes back there seldom. MC rows of A, at least a panel, are some FIRST numbers,
+// from memory and goes back there seldom. Of A, a panel or up to MC rows: some FIRST numbers,
 // which stay in the first cache while strips of B pass. SLAB rows of A are packed at once.
 // Measured on Cascade Lake, with 64- and with 32-byte vectors.
-constexpr int64_t KC = 3072 / S, NC = 256, FIRST = 24576 / S, SLAB = 192 * PANEL;
+constexpr int64_t KC = 3072 / S, NC = 256, MC = 48, FIRST = 24576 / S, SLAB = 192 * PANEL;
 
 // A product whose A and C are not larger goes through uncut (measured).
 constexpr int64_t SMALL = (192 << 10) / S;
@@ -206,7 +206,7 @@ Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, in
 void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
   Scalar* a_panels = pack_a ? at_least(scratch_a, x.k * x.m) : nullptr;
   if (pack_a) pack_rows_of_a(x, a_panels);
-  const int64_t nc = pack_b ? NC : x.n, mc = std::max<int64_t>(FIRST / x.k / PANEL, 1) * PANEL;
+  const int64_t nc = pack_b ? NC : x.n, mc = std::clamp(FIRST / x.k, PANEL, MC) / PANEL * PANEL;
   for (int64_t j = 0; j < x.n; j += nc) {
     const int64_t n = std::min(nc, x.n - j);
     Scalar* b_panels = pack_b ? at_least(scratch_b, x.k * n) : nullptr;

@@ -104,6 +104,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
     for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j) __builtin_memcpy(c + at(j, t.last_c), &acc[i][j], sizeof(V));
+      if (t.k < 32) __builtin_prefetch(c + R * t.rc, 1);  // short tiles wait for C
       c += t.rc;
       asm("" : "+r"(c));  // or compilers keep a pointer for each row
     }
