@@ -46,14 +46,21 @@ template <class F> Tensor map(const char* op, const Tensor& x, F f) {
   return y;
 }
 
-// y = f(x) for one of simd.h's functions, which takes vectors
+// y = f(x) for one of simd_math.h's functions, which takes vectors, and long enough for the next
+// numbers to come meanwhile: from beyond the first cache exp takes a fifth less (measured).
 template <class F> Tensor map_vectors(const char* op, const Tensor& x, F f) {
   check_defined(op, x);
   Tensor row_major = x.detach().contiguous(), y = empty(x.shape());
   const Scalar* in = row_major.data();
   Scalar* out = y.mutable_data();
   parallel_for(x.numel(), GRAIN, [=](int64_t begin, int64_t end) {
-    simd::map(out + begin, end - begin, f, in + begin);
+    const Scalar* ahead = in + begin + 1024 / sizeof(Scalar);
+    const auto send_for_more = [&ahead, f](auto v) {
+      __builtin_prefetch(ahead);
+      ahead += simd::LANES<decltype(v)>;
+      return f(v);
+    };
+    simd::map(out + begin, end - begin, send_for_more, in + begin);
   });
   return y;
 }

@@ -48,14 +48,11 @@ Tensor product(const Tensor& a, const Tensor& b) {
   const int64_t grain = std::max<int64_t>(1, WORTH / std::max<int64_t>(1, m * n * k));
   parallel_for(numel(batch), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end;) {
-      int64_t a_at = 0, b_at = 0, rest = i;
-      for (int d = innermost; d >= 0; rest /= batch[d], --d) {
-        a_at += rest % batch[d] * in_a[d];
-        b_at += rest % batch[d] * in_b[d];
-      }
+      const Scalar* from_a = p + offset_of(i, innermost + 1, batch, in_a);
+      const Scalar* from_b = q + offset_of(i, innermost + 1, batch, in_b);
       const int64_t line = i - i % batch[innermost] + batch[innermost];
       const int64_t count = std::min(line, end) - i;
-      gemm(m, n, k, p + a_at, ra, ca, q + b_at, rb, cb, out + i * m * n, n, false,
+      gemm(m, n, k, from_a, ra, ca, from_b, rb, cb, out + i * m * n, n, false,
            {count, in_a[innermost], in_b[innermost], m * n});
       i += count;
     }

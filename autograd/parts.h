@@ -13,10 +13,7 @@ class Parts {
     if (x_.strides().back() != 1 && x_.shape().back() != 1) x_ = x_.contiguous();
   }
   const Scalar* operator[](int64_t part) const {
-    int64_t offset = 0;
-    for (int d = outer_ - 1; d >= 0; part /= x_.shape()[d], --d)
-      offset += part % x_.shape()[d] * x_.strides()[d];
-    return x_.data() + offset;
+    return x_.data() + offset_of(part, outer_, x_.shape(), x_.strides());
   }
   // `count` of them, from `first` on.
   void find(int64_t first, int64_t count, const Scalar** parts) const {

@@ -192,17 +192,14 @@ static void copy_numbers(const Tensor& x, Scalar* out) {
         .run([&](auto at, int64_t count, auto) {
           std::copy_n(x.data() + at[1], count, out + at[0]);
         });
-  const Shape batch = x.shape().without(outer + 1).without(outer);
+  const int64_t matrices = x.numel() / std::max<int64_t>(1, m * n);
   const int64_t pieces = (m + ROWS - 1) / ROWS, size = std::min(m, ROWS) * n;
-  parallel_for(numel(batch) * pieces, WORTH / (size + 1) + 1, [&](int64_t begin, int64_t end) {
+  parallel_for(matrices * pieces, WORTH / (size + 1) + 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % pieces * ROWS;
-      const Scalar* from = x.data() + first * row;
-      int64_t rest = i / pieces;
-      Scalar* to = out + (rest * m + first) * n;
-      for (int d = outer - 1; d >= 0; rest /= batch[d], --d)
-        from += rest % batch[d] * x.strides()[d];
-      copy_matrix(std::min(ROWS, m - first), n, from, row, column, to, n);
+      const int64_t first = i % pieces * ROWS, matrix = i / pieces;
+      const Scalar* from = x.data() + offset_of(matrix, outer, x.shape(), x.strides());
+      copy_matrix(std::min(ROWS, m - first), n, from + first * row, row, column,
+                  out + (matrix * m + first) * n, n);
     }
   });
 }

@@ -106,6 +106,13 @@ inline Strides contiguous_strides(const Shape& shape) {
   return strides;
 }
 
+// Where entry `index` of the first `dims` dimensions begins, counted in row-major order.
+inline int64_t offset_of(int64_t index, int dims, const Shape& shape, const Strides& strides) {
+  int64_t offset = 0;
+  for (int d = dims - 1; d >= 0; index /= shape[d], --d) offset += index % shape[d] * strides[d];
+  return offset;
+}
+
 // A dimension counted from the front, 0 … rank-1; -1 is the last one, as in PyTorch.
 inline int wrap_dim(const char* op, int dim, int rank) {
   HEED_CHECK(dim >= -rank && dim < rank, "[", op, "] dimension ", dim, " of a tensor with ",
