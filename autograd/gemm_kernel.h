@@ -59,17 +59,21 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
-    // Rows in two halves that share their offsets i * ra: R of them are more than there are general
-    // registers.
+    // Rows in two halves that share their offsets, since there are more rows than general
+    // registers. A load adds 1, 2 or 4 times a register by itself: three serve a half of six rows.
     constexpr int HALF = (R + 1) / 2;
     const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
+    int64_t ra = t.ra, ra3 = 3 * ra, ra5 = 5 * ra;
     asm("" : "+r"(lower));  // hides what it is, or compilers keep R offsets from `a` after all
-    const auto row_of_a = [&](int i, int64_t ra) {
-      return i < HALF ? a + i * ra : lower + (i - HALF) * ra;
+    const auto row_of_a = [&](int i) {
+      const int row = i % HALF;
+      const char* half = i < HALF ? a : lower;
+      return half + (row % 3 == 0 ? row / 3 * ra3 : row == 5 ? ra5 : row * ra);
     };
-    const int64_t ra = t.ra, ca = t.ca, rb = t.rb, last_b = t.last_b, ahead = AHEAD * rb;
+    const int64_t ca = t.ca, rb = t.rb, last_b = t.last_b, ahead = AHEAD * rb;
     int64_t k = t.k;
     do {
+      if constexpr (HALF > 3) asm("" : "+r"(lower), "+r"(ra), "+r"(ra3), "+r"(ra5));
       // Whichever are fewer, a row of B or the numbers of A, stay in registers for the step.
       if constexpr (NV <= R) {
         V row[NV];
@@ -77,14 +81,14 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
         for (int j = 0; j < NV; ++j) simd::hold(row[j] = read<V>(b + at(j, last_b)));
 #pragma GCC unroll 16
         for (int i = 0; i < R; ++i) {
-          const V left = simd::all<V>(read<Scalar>(row_of_a(i, ra)));
+          const V left = simd::all<V>(read<Scalar>(row_of_a(i)));
 #pragma GCC unroll 6
           for (int j = 0; j < NV; ++j) acc[i][j] = simd::fma(left, row[j], acc[i][j]);
         }
       } else {
         V left[R];
 #pragma GCC unroll 6
-        for (int i = 0; i < R; ++i) left[i] = simd::all<V>(read<Scalar>(row_of_a(i, ra)));
+        for (int i = 0; i < R; ++i) left[i] = simd::all<V>(read<Scalar>(row_of_a(i)));
 #pragma GCC unroll 6
         for (int j = 0; j < NV; ++j) {
           V right = read<V>(b + at(j, last_b));
@@ -99,7 +103,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
       asm("" : "+r"(b));  // or they keep the address that is `ahead`, and subtract
 #pragma GCC unroll 6
       for (int j = 0; j < NV; j += 64 / WIDE) __builtin_prefetch(b + ahead + j * WIDE);
-    } while (--k > 0);
+    } while (--k != 0);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 6

@@ -62,8 +62,8 @@ TEST_CASE("fused attention: its plain twin's results and gradients, with every f
   double worst = 0;
   manual_seed(1);
   const int64_t B = 2, H = 3, d = 5, dv = 4;
-  for (auto [Tq, Tk] :
-       {std::pair(1, 1), {3, 20}, {260, 7}, {40, 300}, {257, 129}, {300, 300}}) {
+  for (auto size : {std::pair(1, 1), {3, 20}, {260, 7}, {40, 300}, {257, 129}, {300, 300}}) {
+    const int Tq = size.first, Tk = size.second;
     Tensor q = randn({B, H, Tq, d}), k = randn({B, H, Tk, d}), v = randn({B, H, Tk, dv}),
            g = randn({B, H, Tq, dv});
     std::vector<Mask> masks = {{},

@@ -237,14 +237,15 @@ TEST_CASE("gemm: the same bits on every CPU and from every compiler") {
 TEST_CASE("gemm: onto what C holds, over all blocks, the bits of the plain loop") {
   std::mt19937 words(5);
   spoil_scratch();
-  for (auto [m, n, k] : {Shape{1, 1, 1},
-                         {5, 7, 0},
-                         {9, 26, 40},
-                         {17, 3, 90},
-                         {40, 16, 5},
-                         {97, 33, 1100},
-                         {130, 1040, 20},
-                         {12, 1, 513}})
+  for (const Shape& size : {Shape{1, 1, 1},
+                            {5, 7, 0},
+                            {9, 26, 40},
+                            {17, 3, 90},
+                            {40, 16, 5},
+                            {97, 33, 1100},
+                            {130, 1040, 20},
+                            {12, 1, 513}}) {
+    const auto m = size.m, n = size.n, k = size.k;
     for (auto a_layout : {plain, transposed})
       for (auto b_layout : {plain, transposed})
         for (auto c_layout : {plain, padded}) {
@@ -259,15 +260,17 @@ TEST_CASE("gemm: onto what C holds, over all blocks, the bits of the plain loop"
           onto(gemm_naive, expected);
           CHECK_MESSAGE(c.same_bits(expected), m, " x ", n, " x ", k);
         }
+  }
 }
 
 TEST_CASE("gemm: a batch is its products, one after the other") {
   std::mt19937 words(7);
   spoil_scratch();
   const int64_t count = 3;  // below each other in one matrix of A, of B and of C
-  for (auto [m, n, k] : {Shape{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7},
-                         {30, 3, 9}, {7, 70, 12}, {100, 33, 5}, {5, 9, 1200}, {1, 40, 300},
-                         {4, 300, 130}, {130, 150, 140}, {4, 5, 0}})
+  for (const Shape& size :
+       {Shape{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7}, {30, 3, 9}, {7, 70, 12},
+        {100, 33, 5}, {5, 9, 1200}, {1, 40, 300}, {4, 300, 130}, {130, 150, 140}, {4, 5, 0}}) {
+    const auto m = size.m, n = size.n, k = size.k;
     for (auto a_layout : {plain, transposed})
       for (auto b_layout : {plain, transposed})
         for (auto c_layout : {plain, padded})
@@ -288,6 +291,7 @@ TEST_CASE("gemm: a batch is its products, one after the other") {
             CHECK_MESSAGE(c.same_bits(expected), m, " x ", n, " x ", k);
             CHECK(plain_loop.same_bits(expected));
           }
+  }
 }
 
 TEST_CASE("gemm: nothing to sum gives zeros, nothing to fill does nothing") {

@@ -110,12 +110,12 @@ TEST_CASE("pairs: strange corpora and settings that do no harm") {
       {"--pairs a.tsv --dropout 0.99", "180 pairs to train on"},
       {"--pairs a.tsv --lr 0", "180 pairs to train on"},
   };
-  for (const auto& [arguments, line] : runs) {
-    Run result = desk.train(arguments);
-    CAPTURE(std::string(arguments));
+  for (const auto& one : runs) {
+    Run result = desk.train(one.arguments);
+    CAPTURE(std::string(one.arguments));
     CHECK_MESSAGE(result.status == 0, result.err);
     CHECK(result.err == "");
-    CHECK_MESSAGE(has(result.out, line), result.out);
+    CHECK_MESSAGE(has(result.out, one.line), result.out);
     CHECK(epochs_of(result).size() == 1);
     CHECK(!has(result.out, "nan"));
   }
@@ -249,12 +249,12 @@ TEST_CASE("pairs: a file of weights that is damaged or another's") {
       {"source words", "", "g.st: has no encoder.embedding.weight (0, 8)"},
       {"target words", "a\nb\na\n", "g.st: [Vocabulary] 'a' is there twice"},
   };
-  for (const auto& [note, text, message] : notes) {
-    garble(desk, "g.st", [&](heed::SafeTensors& file) { file.metadata[note] = text; });
-    desk.refuses("--load g.st --translate 我", message);
-    garble(desk, "g.st", [&](heed::SafeTensors& file) { file.metadata.erase(note); });
+  for (const auto& one : notes) {
+    garble(desk, "g.st", [&](heed::SafeTensors& file) { file.metadata[one.note] = one.text; });
+    desk.refuses("--load g.st --translate 我", one.message);
+    garble(desk, "g.st", [&](heed::SafeTensors& file) { file.metadata.erase(one.note); });
     desk.refuses("--load g.st --translate 我",
-                 "g.st: says nothing about its " + std::string(note));
+                 "g.st: says nothing about its " + std::string(one.note));
   }
   garble(desk, "g.st", [](heed::SafeTensors& file) {
     std::erase_if(file.tensors, [](auto& entry) { return entry.first.starts_with("last."); });

@@ -225,12 +225,12 @@ TEST_CASE("pairs_06: a file of weights that is damaged or another's") {
       {"norm", "last", "g.st: "},  // one more in the encoder than such a model has
       {"dropout", "2", "dropout 2"},
   };
-  for (const auto& [note, text, message] : notes) {
-    garble(desk, "g.st", [&](SafeTensors& file) { file.metadata[note] = text; });
-    desk.refuses("--load g.st --translate 我", message);
-    garble(desk, "g.st", [&](SafeTensors& file) { file.metadata.erase(note); });
+  for (const auto& one : notes) {
+    garble(desk, "g.st", [&](SafeTensors& file) { file.metadata[one.note] = one.text; });
+    desk.refuses("--load g.st --translate 我", one.message);
+    garble(desk, "g.st", [&](SafeTensors& file) { file.metadata.erase(one.note); });
     desk.refuses("--load g.st --translate 我",
-                 "g.st: says nothing about its " + std::string(note));
+                 "g.st: says nothing about its " + std::string(one.note));
   }
 }
 

@@ -53,8 +53,9 @@ template <class L, class Call> void check_case(const std::string& name, Call cal
   for (size_t i = 0; i + 1 < in.size(); ++i)
     CHECK(difference(in[i].grad(), array(i ? "grad0." + std::to_string(i) : "grad0")) <
           GOLDEN_TOLERANCE);
-  for (const auto& [key, parameter] : layer.named_parameters()) {
-    CHECK_MESSAGE(difference(parameter.grad(), array("grad." + key)) < GOLDEN_TOLERANCE, key);
+  for (const auto& one : layer.named_parameters()) {
+    const double off = difference(one.second.grad(), array("grad." + one.first));
+    CHECK_MESSAGE(off < GOLDEN_TOLERANCE, one.first);
   }
   layer.eval();
   CHECK(difference(call(layer, in, padding), array("out_eval")) < GOLDEN_TOLERANCE);
@@ -125,8 +126,8 @@ TEST_CASE("lesson 06: each weight from seed 0 is PyTorch's, bit for bit") {
     std::string weights = std::string(prefix) + "weights/";
     Transformer model = small_model(norm);
     CHECK(golden.names(weights).size() == model.named_parameters().size());
-    for (const auto& [name, parameter] : model.named_parameters())
-      CHECK_MESSAGE(same(parameter.detach(), golden[weights + name]), name);
+    for (const auto& one : model.named_parameters())
+      CHECK_MESSAGE(same(one.second.detach(), golden[weights + one.first]), one.first);
   }
 }
 
@@ -142,11 +143,11 @@ TEST_CASE("lesson 06: logits, loss and every gradient of a whole model are PyTor
     loss.backward();
     double scale = 0;  // a key bias has no gradient but rounding
     for (const Tensor& p : model.parameters()) scale = std::max(scale, largest(p.grad()));
-    for (const auto& [key, parameter] : model.named_parameters()) {
-      Tensor expected = golden[prefix + "grad." + key];
-      CHECK_MESSAGE(largest(parameter.grad() - expected) <
+    for (const auto& one : model.named_parameters()) {
+      Tensor expected = golden[prefix + "grad." + one.first];
+      CHECK_MESSAGE(largest(one.second.grad() - expected) <
                         GOLDEN_TOLERANCE * std::max(largest(expected), 0.1 * scale),
-                    key);
+                    one.first);
     }
   }
 }
