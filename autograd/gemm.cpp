@@ -164,8 +164,9 @@ constexpr int64_t KC = 3072 / S, NC = 256, MC = 48, FIRST = 24576 / S, SLAB = 19
 // A product whose A and C are not larger goes through uncut (measured).
 constexpr int64_t SMALL = (192 << 10) / S;
 
-// So many columns of C make it worth while to pack A, which they all read (measured).
-constexpr int64_t MANY = 160;
+// What makes packing worth while (measured): so many columns of C, which all read A; so many rows,
+// which all read a B that lies on many pages, or that does not stay in the first cache.
+constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = 48, ROWS_FOR_CACHE = 128;
 
 // Do `count` lines of memory, `stride` elements apart, lie on few pages, whose addresses the CPU
 // has at hand? (64 pages of 4 KiB or more; half are left to the others.)
@@ -234,12 +235,12 @@ void multiply(Product& x) {
   // A turned panel that few rows read is made in pieces that stay in the first cache.
   const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC);
   const int64_t kc = deep.size + (deep.larger > 0);
-  const bool pack_b = x.cb != 1 || (x.m >= 48 && !on_few_pages(kc, x.rb)) ||
-                      (x.m >= 128 && !fit_first_cache(kc, x.rb));
+  const bool pack_b = x.cb != 1 || (x.m >= ROWS_FOR_PAGES && !on_few_pages(kc, x.rb)) ||
+                      (x.m >= ROWS_FOR_CACHE && !fit_first_cache(kc, x.rb));
   // What a tile reads of A: its rows, `ra` apart; or kc columns, `ca` apart.
   const int64_t lines = x.ca == 1 ? PANEL : kc, apart = x.ca == 1 ? x.ra : x.ca;
   const bool pack_a =
-      x.n >= MANY && !(on_few_pages(lines, apart) && fit_first_cache(lines, apart));
+      x.n >= COLUMNS_FOR_A && !(on_few_pages(lines, apart) && fit_first_cache(lines, apart));
   x.vectors = vectors_for(x.m);
   const bool one_block =
       x.m * std::max(x.n, x.k) <= SMALL && kc == x.k && !pack_a && (!pack_b || x.n <= NC);

@@ -44,12 +44,12 @@ Tensor product(const Tensor& a, const Tensor& b) {
     return y;
   }
   const Strides in_a = batch_strides(a, batch), in_b = batch_strides(b, batch);
-  const int innermost = batch.rank() - 1;
+  const int rank = batch.rank(), innermost = rank - 1;
   const int64_t grain = std::max<int64_t>(1, WORTH / std::max<int64_t>(1, m * n * k));
   parallel_for(numel(batch), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end;) {
-      const Scalar* from_a = p + offset_of(i, innermost + 1, batch, in_a);
-      const Scalar* from_b = q + offset_of(i, innermost + 1, batch, in_b);
+      const Scalar* from_a = p + offset_of(i, rank, batch, in_a);
+      const Scalar* from_b = q + offset_of(i, rank, batch, in_b);
       const int64_t line = i - i % batch[innermost] + batch[innermost];
       const int64_t count = std::min(line, end) - i;
       gemm(m, n, k, from_a, ra, ca, from_b, rb, cb, out + i * m * n, n, false,
