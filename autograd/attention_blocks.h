@@ -43,27 +43,29 @@ inline Tensor reach(const Tensor& mask) {
   return result;
 }
 
-// The mask, or one that shows every key, with a number for each of Tk keys.
+// The mask, or one that shows every key, with a number for each of Tk keys, side by side: Parts
+// would copy it for each head.
 inline Tensor whole(const Tensor& mask, int64_t Tk) {
   if (!mask.defined()) return ones({1, Tk});
-  return mask.expand(broadcast_shapes("fused_attention", mask.shape(), {1, Tk}));
+  const Tensor row = mask.expand(broadcast_shapes("fused_attention", mask.shape(), {1, Tk}));
+  return row.strides().back() == 1 ? row : row.contiguous();
 }
 
 // The operands, matrix by matrix: one for each leading index.
 struct Operands {
-  int64_t heads, Tq, Tk, d, dv;
+  int64_t heads, Tq, Tk, d_k, d_v;  // d_k, d_v: numbers in a key and in a value
   Parts q, k, v, mask, reach;
   // From row to row of a block: room for a whole last vector, and not often a power of 2, whose
   // lines would compete for places in the cache.
   int64_t line = std::min(COLUMNS, Tk) + 16;
-  Scalar scale = 1 / std::sqrt(Scalar(d));
+  Scalar scale = 1 / std::sqrt(Scalar(d_k));
 
   Operands(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask)
       : heads(numel(q.shape().without(q.dim() - 1).without(q.dim() - 2))),
         Tq(q.size(-2)),
         Tk(k.size(-2)),
-        d(q.size(-1)),
-        dv(v.size(-1)),
+        d_k(q.size(-1)),
+        d_v(v.size(-1)),
         q(q, 2),
         k(k, 2),
         v(v, 2),
@@ -81,26 +83,29 @@ struct Operands {
 // Queries from i on, keys from j on, of one head.
 struct Block {
   const Operands& x;
-  int64_t i, rows = 0;      // from the first query that sees one of these keys
-  int64_t columns = 0;      // up to the last key that one of them sees
-  const Scalar *q, *k, *v;  // where they begin
-  int64_t seen[ROWS];       // of each row: columns up to the last key that it sees
-  const Scalar* may[ROWS];  // and the mask of these
+  int64_t i, rows = 0;        // from the first query that sees one of these keys
+  int64_t columns = 0;        // up to the last key that one of them sees
+  const Scalar *q, *k, *v;    // where they begin
+  int64_t seen[ROWS];         // of each row: columns up to the last key that it sees
+  const Scalar* shown[ROWS];  // and the mask of these
 
   Block(const Operands& x, int64_t head, int64_t begin, int64_t end, int64_t j)
       : x(x), i(begin), k(x.k[head] + j * x.k.step()), v(x.v[head] + j * x.v.step()) {
     const Scalar *reach = x.reach[head], *mask = x.mask[head] + j;
-    int64_t most = 0;
+    int64_t limit = 0;
     for (int64_t at = begin; at < end && rows < ROWS; ++at) {
       const int64_t first = int64_t(reach[at * x.reach.step()]);
       const Scalar* row = first < 0 ? mask + at * x.mask.step() : ONES.data();
       int64_t n = std::clamp<int64_t>((first < 0 ? x.Tk : first) - j, 0, COLUMNS);
       while (n > 0 && row[n - 1] == 0) --n;
-      if (rows == 0) i = at, most = (n + RISE - 1) / RISE * RISE;
-      if (rows == 0 && n == 0) continue;
-      if (n > most) break;
+      if (rows == 0) {
+        i = at;
+        if (n == 0) continue;
+        limit = (n + RISE - 1) / RISE * RISE;
+      }
+      if (n > limit) break;
       seen[rows] = n;
-      may[rows++] = row;
+      shown[rows++] = row;
       columns = std::max(columns, n);
     }
     q = x.q[head] + i * x.q.step();

@@ -4,9 +4,10 @@
 // to products of blocks that stay in the cache. Dao et al. 2022 (FlashAttention); Milakov and
 // Gimelshein 2018 (the running softmax).
 //
-// Forward, for each block of queries, over the blocks of keys from left to right:
-//   s = q k^T / sqrt(d)             the block's scores
-//   m' = max(m, max s)              the largest score of each query so far
+// Forward, for each block of keys from left to right, over the blocks of queries; of each query,
+// m is the largest score so far, l the sum of its powers, y that of its values:
+//   s = q k^T / sqrt(d_k)           the block's scores
+//   m' = max(m, max s)
 //   p = e^(s - m'),  a = e^(m - m') what was summed before was made with m: a puts it right
 //   l' = l a + sum p                y' = y a + p v
 // and y / l at the end. Kept for backward: y, and m and 1 / l for each query.
@@ -14,7 +15,9 @@
 // Backward, for each block of keys, over the blocks of queries, with D = g . y, a number for each
 // query (it is the sum over keys of p (g v^T)):
 //   p = e^(s - m) / l               the weights
-//   dv += p^T g,  ds = p (g v^T - D) / sqrt(d),  dk += ds^T q,  dq += ds k
+//   dv += p^T g,  ds = p (g v^T - D) / sqrt(d_k),  dk += ds^T q,  dq += ds k
+//
+// (In the code s is q k^T; 1 / sqrt(d_k), `scale`, comes in where s is used.)
 //
 // What a mask hides has p = 0 exactly, and keys behind the last one that the queries of a block
 // see are not looked at: under a causal mask a block on the diagonal has few queries (RISE), so
@@ -36,6 +39,9 @@ namespace fused {
 namespace {
 
 constexpr int64_t WORTH = 1 << 18;  // multiply-adds worth a second thread
+// Queries are dealt out to threads by so many, which makes the same blocks at any number of
+// threads: whether a hidden infinity is looked at, and makes NaN, depends on the block.
+constexpr int64_t PIECE = 4 * ROWS;
 constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
 
 // ---- Forward
@@ -55,15 +61,15 @@ void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
     return shown == 0 ? simd::all<decltype(s)>(-INF) : s;
   };
   const Scalar scale = b.x.scale;
-  Scalar most[ROWS], factor[ROWS];  // m', a
+  Scalar most[ROWS], factor[ROWS];  // m', and m - m' or, below, a
   for (int64_t r = 0; r < b.rows; ++r) {
     most[r] = larger(kept[r].most, scale * simd::reduce16(-INF, b.seen[r], larger, visible,
-                                                          s + r * b.x.line, b.may[r]));
+                                                          s + r * b.x.line, b.shown[r]));
     factor[r] = kept[r].most == most[r] ? 0 : kept[r].most - most[r];  // not INF - INF
   }
   simd::map(
       factor, b.rows, [](auto x) { return simd::exp(x); }, factor);
-  for (int64_t r = 0; r < b.rows; ++r, s += b.x.line, y += b.x.dv) {
+  for (int64_t r = 0; r < b.rows; ++r, s += b.x.line, y += b.x.d_v) {
     Scalar* to = s;  // vectors come from left to right, and each takes the place of its scores
     const auto power = [&to, scale, most = most[r]](auto s, auto shown) {
       const auto p = shown == 0 ? decltype(s){} : simd::exp(s * scale - most);
@@ -71,36 +77,36 @@ void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
       to += simd::LANES<decltype(s)>;
       return p;
     };
-    const Scalar sum = simd::sum16_of(b.seen[r], power, s, b.may[r]);
+    const Scalar sum = simd::sum16_of(b.seen[r], power, s, b.shown[r]);
     std::fill(s + b.seen[r], s + b.columns, Scalar(0));
     kept[r] = {most[r], kept[r].sum * factor[r] + sum};
     const auto put_right = [a = factor[r]](auto y) { return y * a; };
-    if (factor[r] != 1) simd::map(y, b.x.dv, put_right, y);
+    if (factor[r] != 1) simd::map(y, b.x.d_v, put_right, y);
   }
 }
 
-// Queries from begin to end, of one head. y, kept: theirs. room: ROWS + d lines.
+// Queries from begin to end, of one head. y, kept: theirs. room: ROWS + d_k lines.
 void forward_rows(const Operands& x, int64_t head, int64_t begin, int64_t end, Scalar* y,
                   Kept* kept, Scalar* room) {
   Scalar *s = room, *k = s + ROWS * x.line;
-  std::fill_n(y, (end - begin) * x.dv, Scalar(0));
+  std::fill_n(y, (end - begin) * x.d_v, Scalar(0));
   std::fill_n(kept, end - begin, Kept());
   for (int64_t j = 0; j < x.Tk; j += COLUMNS) {
-    x.turn(x.k, head, j, x.d, k);
+    x.turn(x.k, head, j, x.d_k, k);
     for (int64_t i = begin; i < end;) {
       const Block b(x, head, i, end, j);
       if (b.columns == 0) break;
       i = b.i + b.rows;
-      Scalar* to = y + (b.i - begin) * x.dv;
-      gemm(b.rows, b.columns, x.d, b.q, x.q.step(), 1, k, x.line, 1, s, x.line);
+      Scalar* to = y + (b.i - begin) * x.d_v;
+      gemm(b.rows, b.columns, x.d_k, b.q, x.q.step(), 1, k, x.line, 1, s, x.line);
       add_rows(b, s, kept + (b.i - begin), to);
-      gemm(b.rows, x.dv, b.columns, s, x.line, 1, b.v, x.v.step(), 1, to, x.dv, true);
+      gemm(b.rows, x.d_v, b.columns, s, x.line, 1, b.v, x.v.step(), 1, to, x.d_v, true);
     }
   }
-  for (int64_t r = 0; r < end - begin; ++r, y += x.dv) {
+  for (int64_t r = 0; r < end - begin; ++r, y += x.d_v) {
     kept[r].sum = kept[r].most == -INF ? 0 : 1 / kept[r].sum;
-    const auto divide = [f = kept[r].sum](auto y) { return y * f; };
-    simd::map(y, x.dv, divide, y);
+    const auto normalize = [f = kept[r].sum](auto y) { return y * f; };
+    simd::map(y, x.d_v, normalize, y);
   }
 }
 
@@ -117,42 +123,45 @@ struct Gradients {
 void weights_and_gradient(const Block& b, int64_t r, Kept kept, Scalar D, Scalar* s,
                           Scalar* ds) {
   const int64_t n = b.seen[r];
-  const Scalar *may = b.may[r], scale = b.x.scale;
+  const Scalar *mask = b.shown[r], scale = b.x.scale;
   const auto weight = [=](auto s, auto shown) {
     return shown == 0 ? decltype(s){} : simd::exp(s * scale - kept.most) * kept.sum;
   };
-  const auto gradient = [=](auto p, auto d, auto shown) {
-    return shown == 0 ? decltype(p){} : p * (d - D) * scale;
+  const auto gradient = [=](auto p, auto gv, auto shown) {
+    return shown == 0 ? decltype(p){} : p * (gv - D) * scale;
   };
-  simd::map(s, n, weight, s, may);
-  simd::map(ds, n, gradient, s, ds, may);
+  simd::map(s, n, weight, s, mask);
+  simd::map(ds, n, gradient, s, ds, mask);
   std::fill(s + n, s + b.columns, Scalar(0));
   std::fill(ds + n, ds + b.columns, Scalar(0));
 }
 
-// Of one head. room: 2 ROWS + d + dv lines, and Tq numbers.
+// Of one head. room: 2 ROWS + d_k + d_v lines, and Tq numbers.
 void backward_head(const Operands& x, int64_t head, const Gradients& of, Scalar* room) {
-  const int64_t d = x.d, dv = x.dv, line = x.line, queries = head * x.Tq, keys = head * x.Tk;
-  Scalar *s = room, *ds = s + ROWS * line, *k = ds + ROWS * line, *v = k + d * line,
-         *D = v + dv * line;
+  const int64_t d_k = x.d_k, d_v = x.d_v, line = x.line;
+  const int64_t queries = head * x.Tq, keys = head * x.Tk;
+  Scalar *s = room, *ds = s + ROWS * line, *k = ds + ROWS * line, *v = k + d_k * line,
+         *D = v + d_v * line;
   for (int64_t i = 0; i < x.Tq; ++i)
-    D[i] = simd::dot16(of.g + (queries + i) * dv, of.y + (queries + i) * dv, dv);
+    D[i] = simd::dot16(of.g + (queries + i) * d_v, of.y + (queries + i) * d_v, d_v);
   for (int64_t j = 0; j < x.Tk; j += COLUMNS) {
-    x.turn(x.k, head, j, d, k);
-    x.turn(x.v, head, j, dv, v);
+    x.turn(x.k, head, j, d_k, k);
+    x.turn(x.v, head, j, d_v, v);
     for (int64_t i = 0; i < x.Tq;) {
       const Block b(x, head, i, x.Tq, j);
-      const int64_t m = b.rows, n = b.columns, q = queries + b.i, key = keys + j;
-      if (n == 0) break;
-      i = b.i + m;
-      const Scalar* g = of.g + q * dv;
-      gemm(m, n, d, b.q, x.q.step(), 1, k, line, 1, s, line);
-      gemm(m, n, dv, g, dv, 1, v, line, 1, ds, line);
-      for (int64_t r = 0; r < m; ++r)
-        weights_and_gradient(b, r, of.kept[q + r], D[b.i + r], s + r * line, ds + r * line);
-      if (of.dv) gemm(n, dv, m, s, 1, line, g, dv, 1, of.dv + key * dv, dv, true);
-      if (of.dk) gemm(n, d, m, ds, 1, line, b.q, x.q.step(), 1, of.dk + key * d, d, true);
-      if (of.dq) gemm(m, d, n, ds, line, 1, b.k, x.k.step(), 1, of.dq + q * d, d, true);
+      const int64_t rows = b.rows, columns = b.columns, query = queries + b.i, key = keys + j;
+      if (columns == 0) break;
+      i = b.i + rows;
+      const Scalar* g = of.g + query * d_v;
+      gemm(rows, columns, d_k, b.q, x.q.step(), 1, k, line, 1, s, line);
+      gemm(rows, columns, d_v, g, d_v, 1, v, line, 1, ds, line);
+      for (int64_t r = 0; r < rows; ++r)
+        weights_and_gradient(b, r, of.kept[query + r], D[b.i + r], s + r * line, ds + r * line);
+      if (of.dv) gemm(columns, d_v, rows, s, 1, line, g, d_v, 1, of.dv + key * d_v, d_v, true);
+      if (of.dk)
+        gemm(columns, d_k, rows, ds, 1, line, b.q, x.q.step(), 1, of.dk + key * d_k, d_k, true);
+      if (of.dq)
+        gemm(rows, d_k, columns, ds, line, 1, b.k, x.k.step(), 1, of.dq + query * d_k, d_k, true);
     }
   }
 }
@@ -168,6 +177,9 @@ void check_operands(const Tensor& query, const Tensor& key, const Tensor& value,
   HEED_CHECK(
       fit, "[fused_attention] query ", q, ", key ", k, ", value ", v,
       ": (..., Tq, d), (..., Tk, d) and (..., Tk, dv) wanted, with equal sizes in front");
+  const int64_t most = int64_t(1) << std::numeric_limits<Scalar>::digits;  // that it can count
+  HEED_CHECK(k[rank - 2] <= most, "[fused_attention] ", k[rank - 2], " keys: at most ", most,
+             "\n  cut the text into pieces, or build with -DHEED_DOUBLE");
   if (!mask.defined()) return;
   const Shape scores = with_last(query, k[rank - 2]);
   HEED_CHECK(broadcast_shapes("fused_attention", scores, mask.shape()) == scores,
@@ -184,17 +196,18 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
   using namespace fused;
   check_operands(query, key, value, mask);
   const Operands x(query, key, value, mask);
-  Tensor y = empty(with_last(query, x.dv));
-  Tensor kept = empty({x.heads, x.Tq, 2});  // a Kept for each query, in what can be saved
+  Tensor y = empty(with_last(query, x.d_v));
+  Tensor kept = empty({x.heads, x.Tq, 2});  // a Kept for each query, as a tensor to be saved
   Scalar* out = y.mutable_data();
   Kept* numbers = reinterpret_cast<Kept*>(kept.mutable_data());
-  const int64_t work = x.Tk * (x.d + x.dv);
-  parallel_for(x.heads * x.Tq, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
-    PoolVector<Scalar> room(size_t((ROWS + x.d) * x.line));
-    for (int64_t at = begin, rows; at < end; at += rows) {  // head by head
-      const int64_t i = at % x.Tq;
-      rows = std::min(x.Tq - i, end - at);
-      forward_rows(x, at / x.Tq, i, i + rows, out + at * x.dv, numbers + at, room.data());
+  const int64_t pieces = (x.Tq + PIECE - 1) / PIECE;  // of a head
+  const int64_t work = std::min(PIECE, x.Tq) * x.Tk * (x.d_k + x.d_v);
+  parallel_for(x.heads * pieces, WORTH / (work + 1) + 1, [&](int64_t first, int64_t last) {
+    PoolVector<Scalar> room(size_t((ROWS + x.d_k) * x.line));
+    for (int64_t piece = first; piece < last; ++piece) {
+      const int64_t head = piece / pieces, i = piece % pieces * PIECE, at = head * x.Tq + i;
+      forward_rows(x, head, i, std::min(i + PIECE, x.Tq), out + at * x.d_v, numbers + at,
+                   room.data());
     }
   });
   return record(
@@ -208,9 +221,10 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
                             dq ? of_q.mutable_data() : nullptr,
                             dk ? of_k.mutable_data() : nullptr,
                             dv ? of_v.mutable_data() : nullptr};
-        const int64_t work = 3 * x.Tq * x.Tk * (x.d + x.dv);
+        const int64_t work = 3 * x.Tq * x.Tk * (x.d_k + x.d_v);
+        // Whole heads: all queries of one add to the same dk and dv.
         parallel_for(x.heads, WORTH / (work + 1) + 1, [&](int64_t begin, int64_t end) {
-          PoolVector<Scalar> room(size_t((2 * ROWS + x.d + x.dv) * x.line + x.Tq));
+          PoolVector<Scalar> room(size_t((2 * ROWS + x.d_k + x.d_v) * x.line + x.Tq));
           for (int64_t head = begin; head < end; ++head) backward_head(x, head, all, room.data());
         });
         if (dq) dq += std::move(of_q);

@@ -11,9 +11,9 @@
 // lie badly in the caches (on too many pages, in rows that compete for the same few places, or in
 // columns where rows are needed: transposed, or "turned") is packed: copied, in the order in
 // which it will be read, into panels, PANEL rows of A or the columns of one strip of B. A slab is
-// as many rows of A as are packed at once; a B that is packed is also cut, into NC columns. Names
-// as in BLIS (Van Zee and van de Geijn, 2015). The loops, from the outside: threads, slabs, depth
-// (KC), columns (NC), rows (MC), strips, tiles, p.
+// as many rows of A as are packed at once; a B that is packed is also cut, into NC columns. (KC,
+// MC, NC are named as in BLIS: Van Zee and van de Geijn, 2015.) The loops, from the outside:
+// threads, slabs, depth (KC), columns (NC), rows (MC), strips, tiles, p.
 //
 // Nothing of this changes an element of C: it is one chain of fused multiply-adds over p.
 #include "autograd/gemm.h"
@@ -33,8 +33,8 @@ namespace {
 
 using namespace kernel;
 
-// A product, or a batch of them. Strides in elements. Small ones are handed on by reference, and
-// what multiply() decides is put in: a copy would take as long as some rows of a tile.
+// A product, or a batch of them. Strides in elements. Handed on by reference, and what multiply()
+// decides is put in: a copy would take a small product as long as some rows of a tile.
 struct Product {
   int64_t m, n, k;
   const Scalar* a;
@@ -58,7 +58,7 @@ struct Product {
 constexpr int64_t PANEL = max_rows(2);
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
-// groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (too few chains).
+// groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (fewer chains).
 struct Groups {
   int64_t count, size, larger;
   Groups(int64_t n, int64_t most) : count(1), size(n), larger(0) {
@@ -156,16 +156,16 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 // ---- One thread ----
 
 // KC x NC numbers of B are three quarters of a second cache of 1 MiB. KC is deep, so that C comes
-// from memory and goes back there seldom. Of A, a panel or up to MC rows: some FIRST numbers,
-// which stay in the first cache while strips of B pass. SLAB rows of A are packed at once.
-// Measured on Cascade Lake, with 64- and with 32-byte vectors.
+// from memory and goes back there seldom. Of A, up to MC rows: FIRST numbers, 24 KiB, which stay
+// in the first cache while strips of B pass, but a panel at least (36 KiB at full depth). SLAB
+// rows of A are packed at once. Measured on Cascade Lake, with 64- and with 32-byte vectors.
 constexpr int64_t KC = 3072 / S, NC = 256, MC = 48, FIRST = 24576 / S, SLAB = 192 * PANEL;
 
 // A product whose A and C are not larger goes through uncut (measured).
 constexpr int64_t SMALL = (192 << 10) / S;
 
-// What makes packing worth while (measured): so many columns of C, which all read A; so many rows,
-// which all read a B that lies on many pages, or that does not stay in the first cache.
+// What makes packing worth while (measured): so many columns of C, which all read A; so many
+// rows, which all read a B that lies on many pages, or that does not stay in the first cache.
 constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = 48, ROWS_FOR_CACHE = 128;
 
 // Do `count` lines of memory, `stride` elements apart, lie on few pages, whose addresses the CPU
@@ -232,7 +232,7 @@ template <class F> void one_by_one(Product x, F f) {
 }
 
 void multiply(Product& x) {
-  // A turned panel that few rows read is made in pieces that stay in the first cache.
+  // A turned panel that few rows read is made in short pieces, which are read soon (measured).
   const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC);
   const int64_t kc = deep.size + (deep.larger > 0);
   const bool pack_b = x.cb != 1 || (x.m >= ROWS_FOR_PAGES && !on_few_pages(kc, x.rb)) ||
@@ -304,13 +304,15 @@ void multiply_turned(const Product& x) {
     copy_matrix(x.m, x.n, held + at * size, 1, x.m, x.c + at * x.batch.c, x.rc);
 }
 
-// Some HELD numbers of C at a time, which stay in the second cache: of all rows and columns, or
-// of as many as that makes, or of several products of a batch.
+// Some HELD numbers of C at a time, which are still near when they are turned: of all rows and
+// columns, or of as many as that makes (in equal pieces), or of several products of a batch.
 void share_turned(const Product& x) {
   constexpr int64_t HELD = 1 << 18, LEAST = 256;
+  if (x.batch.count * x.m * x.n <= HELD) return multiply_turned(x);  // without divisions
   const auto pieces = [](int64_t n, int64_t size) { return (n + size - 1) / size; };
-  const int64_t columns = std::min(x.n, std::max(HELD / x.m, LEAST));
-  const int64_t rows = std::min(x.m, std::max(HELD / columns, LEAST));
+  const auto equal = [&](int64_t n, int64_t most) { return pieces(n, pieces(n, most)); };
+  const int64_t columns = equal(x.n, std::max(HELD / x.m, LEAST));
+  const int64_t rows = equal(x.m, std::max(HELD / columns, LEAST));
   const int64_t together = std::clamp<int64_t>(HELD / (x.m * x.n), 1, x.batch.count);
   const int64_t across = pieces(x.n, columns), down = pieces(x.m, rows);
   const int64_t all = pieces(x.batch.count, together) * down * across;

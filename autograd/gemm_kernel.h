@@ -16,16 +16,17 @@ using simd::Vec;
 
 constexpr int64_t S = sizeof(Scalar);
 
-// Accumulators must be many, to hide the latency of a fused multiply-add (4 cycles, two can
-// start in each: 8 chains at least), and leave registers for a row of B and a number of A, or for
-// a vector of B and a column of A.
+// Accumulators must be many: each is a chain of fused multiply-adds, which wait for one another 4
+// cycles, and two can start in a cycle, so that 8 chains are the least. And they must leave
+// registers for a row of B and a number of A, or for a vector of B and a column of A.
 constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
-// At most 16 rows (in tiles one vector wide), so that a product of 16 rows is one tile.
+// At most 16 rows: with 32 registers a product of 16 rows, one vector wide, is one tile.
 constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors); }
 
-// A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
-// of a row may start early (last_b, last_from, last_c bytes from its beginning) and overlap the
-// one before: an element is the same chain in both.
+// A column of tiles. Strides are in bytes here, so that a step is one addition: r... from row to
+// row, c... from column to column. The last vector of a row may start early (last_b, last_from,
+// last_c bytes from the row's beginning) and overlap the one before: an element is the same chain
+// in both.
 struct Tiles {
   int64_t k = 0;  // at least 1
   const char* a = nullptr;
@@ -38,8 +39,9 @@ struct Tiles {
   int64_t rc = 0, last_c = 0;
 };
 
-// So many rows of B ahead of their use, lines are sent for: rows lie too far apart for what the
-// CPU guesses by itself (8 x 512 x 512 takes 3/5 of the time; measured: 2 to 8).
+// Each step asks memory for the row of B that is needed so many steps later (prefetch). The CPU
+// does so by itself for what lies side by side, but not for rows far apart: 8 x 512 x 512 takes
+// 3/5 of the time. (Measured; 2 to 8 are as good.)
 constexpr int64_t AHEAD = 4;
 
 template <class V> ALWAYS_INLINE V read(const char* from) {
@@ -59,21 +61,23 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 6
       for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
-    // Rows in two halves that share their offsets, since there are more rows than general
-    // registers. A load adds 1, 2 or 4 times a register by itself: three serve a half of six rows.
+    // An address for each row would take more general registers than there are. So two halves of
+    // the rows share their offsets, which a load adds by itself (6 is 3 + 3, 7 is 3 + 4).
     constexpr int HALF = (R + 1) / 2;
     const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
-    int64_t ra = t.ra, ra3 = 3 * ra, ra5 = 5 * ra;
+    int64_t rows[] = {0, t.ra, 2 * t.ra, 3 * t.ra, 4 * t.ra, 5 * t.ra};
     asm("" : "+r"(lower));  // hides what it is, or compilers keep R offsets from `a` after all
     const auto row_of_a = [&](int i) {
-      const int row = i % HALF;
-      const char* half = i < HALF ? a : lower;
-      return half + (row % 3 == 0 ? row / 3 * ra3 : row == 5 ? ra5 : row * ra);
+      const int row = i % HALF, first = row < 6 ? row : 3;
+      return (i < HALF ? a : lower) + rows[first] + rows[row - first];
     };
     const int64_t ca = t.ca, rb = t.rb, last_b = t.last_b, ahead = AHEAD * rb;
     int64_t k = t.k;
     do {
-      if constexpr (HALF > 3) asm("" : "+r"(lower), "+r"(ra), "+r"(ra3), "+r"(ra5));
+      // In each step, or compilers add up the offsets of rows in place of keeping them.
+      if constexpr (HALF > 3)
+        asm("" : "+r"(lower), "+r"(rows[1]), "+r"(rows[2]), "+r"(rows[3]), "+r"(rows[4]),
+            "+r"(rows[5]));
       // Whichever are fewer, a row of B or the numbers of A, stay in registers for the step.
       if constexpr (NV <= R) {
         V row[NV];
@@ -100,7 +104,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
       a += ca;
       lower += ca;
       b += rb;
-      asm("" : "+r"(b));  // or they keep the address that is `ahead`, and subtract
+      asm("" : "+r"(b));  // or compilers keep the address that is `ahead`, and subtract
 #pragma GCC unroll 6
       for (int j = 0; j < NV; j += 64 / WIDE) __builtin_prefetch(b + ahead + j * WIDE);
     } while (--k != 0);
@@ -112,7 +116,7 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
       c += t.rc;
       asm("" : "+r"(c));  // or compilers keep a pointer for each row
     }
-    a_tile += R * ra;
+    a_tile += R * t.ra;
     from += R * t.rfrom;
   }
 }

@@ -109,8 +109,9 @@ Tensor additive_scores(const Tensor& query, const Tensor& keys, const Tensor& v)
 // query: (..., Tq, d), key: (..., Tk, d), value: (..., Tk, dv), equal sizes in front; mask, if
 // any, broadcasts to (..., Tq, Tk); y: (..., Tq, dv)
 //                                                   y = softmax(query key^T / sqrt(d)) value
-// over the keys that the mask leaves visible (not 0); a query that sees none gets 0. The
-// weights never lie in memory as a whole. Dao et al. 2022.
+// over the keys that the mask leaves visible (not 0); a query that sees none gets 0. Values and
+// keys that are hidden must be finite: a weight of 0 times infinity is NaN. The weights never lie
+// in memory as a whole. Dao et al. 2022.
 Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                        const Tensor& mask = {});
 

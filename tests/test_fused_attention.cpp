@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include "autograd/attention_blocks.h"
 #include "autograd/parallel.h"
 #include "autograd/random.h"
+#include "tests/expect_error.h"
 #include "tests/golden.h"
 #include <doctest/doctest.h>
 
@@ -180,6 +182,40 @@ TEST_CASE("fused attention: the same bits at any number of threads, in a batch a
   auto part = [](const Tensor& x) { return x.narrow(0, 1, 1).contiguous(); };
   Result alone = run(FUSED, part(q), part(k), part(v), causal_mask(T), part(g));
   CHECK(all_same(alone, {part(one.y), part(one.dq), part(one.dk), part(one.dv)}));
+}
+
+TEST_CASE("fused attention: the same bits at any number of threads, whatever is hidden") {
+  manual_seed(11);
+  const int64_t T = 1000;
+  Tensor q = randn({1, T, 16}), k = randn({1, T, 16}), v = randn({1, T, 16});
+  for (int64_t key : {340, 670}) v.select(1, key).fill_(std::numeric_limits<Scalar>::infinity());
+  const int before = get_num_threads();
+  set_num_threads(1);
+  const Tensor one = attention_output(q, k, v, causal_mask(T));
+  for (int threads : {2, 3, 8}) {
+    set_num_threads(threads);
+    CHECK(same(attention_output(q, k, v, causal_mask(T)), one));
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("fused attention: no mask is copied for each head") {
+  const int64_t heads = 3, T = 20;
+  Tensor x = zeros({2, heads, T, 4});
+  for (const Tensor& mask : {ones({T, T}), ones({T, 1}), ones({T, T}).transpose(0, 1),
+                             ones({2, 1, T, 1}), ones({1, T}), Tensor()}) {
+    const fused::Operands operands(x, x, x, mask);
+    CHECK(operands.mask[0] == operands.mask[1]);
+    CHECK(operands.mask[0] == operands.mask[heads - 1]);
+  }
+}
+
+TEST_CASE("fused attention: more keys than a Scalar can count are refused") {
+  const int64_t most = int64_t(1) << std::numeric_limits<Scalar>::digits;
+  Tensor keys = zeros({1, 1}).expand({most + 1, 1});
+  const std::string count = std::to_string(most + 1);
+  heed_tests::expect_error([&] { fused_attention(zeros({1, 1}), keys, keys); },
+                           {"[fused_attention]", count.c_str(), "keys"});
 }
 
 TEST_CASE("fused attention: a score that is no number is not lost") {
