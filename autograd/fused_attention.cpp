@@ -2,7 +2,7 @@
 // as a whole: they are made block by block, used, and forgotten, and backward makes them again.
 // So memory grows with the length of a text and not with its square, and most of the time goes
 // to products of blocks that stay in the cache. Dao et al. 2022 (FlashAttention); Milakov and
-// Gimelshein 2018 (the running softmax).
+// Gimelshein 2018 (the running softmax). What queries, keys and masks are: lesson 02.
 //
 // Forward, for each block of keys from left to right, over the blocks of queries; of each query,
 // m is the largest score so far, l the sum of its powers, y that of its values:
@@ -24,6 +24,7 @@
 // that little of it is hidden. Powers are summed COLUMNS keys at a time, and each block's sum is
 // added to the one before, so that hidden keys at the end, all zeros, change no bit.
 #include <algorithm>
+#include <limits>
 #include "autograd/attention_blocks.h"
 #include "autograd/broadcast.h"
 #include "autograd/gemm.h"
