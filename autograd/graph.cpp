@@ -41,7 +41,6 @@ static void add_dense(Scalar* sum, const Scalar* x, int64_t n) {
 
 void accumulate(Node& node, Tensor&& dx) {
   if (!(dx.shape() == node.shape)) dx = sum_to(dx, node.shape);
-  if (watched_step) [[unlikely]] check_finite(watched_step, "backward", dx);
   bool whole = dx.offset() == 0 && dx.is_contiguous();
   if (!node.grad) {
     // A node that passes it on may share what others hold, for nobody changes what is shared.
@@ -148,8 +147,7 @@ struct Order {
 // During backward(), detect_anomaly looks at what a whole step makes, not at its operations.
 struct WatchSteps {
   bool on = std::exchange(anomaly_enabled, false);
-  const char* before = watched_step;
-  ~WatchSteps() { anomaly_enabled = on, watched_step = before; }
+  ~WatchSteps() { anomaly_enabled = on; }
 };
 
 }  // namespace
@@ -174,9 +172,11 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   accumulate(*node_, gradient.detach());
   while (order.first) {
     Node& node = *order.first;
-    if (watch.on) watched_step = node.name;
     if (node.grad)
       node.backward(Tensor(node.keeps_grad ? node.grad : std::move(node.grad), node.shape));
+    if (watch.on) [[unlikely]]
+      for (const Ref<Node>& in : node.inputs())
+        if (in && in->grad) check_finite(node.name, "backward", Tensor(in->grad, in->shape));
     if (!retain_graph) {
       node.release();
       node.released = true;

@@ -38,7 +38,6 @@ class GradOf {
 // ---- modes of the calling thread
 inline thread_local constinit bool grad_enabled = true;
 inline thread_local constinit bool anomaly_enabled = false;
-inline thread_local constinit const char* watched_step = nullptr;  // in backward(): whose step
 
 // While it lives, nothing is recorded (torch.no_grad).
 struct NoGrad {

@@ -33,11 +33,11 @@ Scalar row_loss(const Scalar* x, Scalar* p, int64_t classes, int label, Scalar s
       p, classes, [most](auto v) { return simd::exp(v - most); }, x);
   Scalar total = simd::sum16(p, classes), inverse = 1 / total;
   for (int64_t j = 0; j < classes; ++j) p[j] *= inverse;
-  Scalar shift = most + simd::log(total);  // ln p[j] = x[j] - shift
-  Scalar loss = shift - x[label];
+  // -ln p[j] = (most - x[j]) + rest: large logits leave each other before `rest` is added
+  const Scalar rest = simd::log(total), loss = (most - x[label]) + rest;
   if (smoothing == 0) return loss;
   return (1 - smoothing) * loss +
-         smoothing * (shift - simd::sum16(x, classes) / Scalar(classes));
+         smoothing * ((most - simd::sum16(x, classes) / Scalar(classes)) + rest);
 }
 
 }  // namespace

@@ -145,11 +145,13 @@ Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
       "  leave out a last batch of one (drop_last), or call eval() to use running statistics");
   if (x.dim() == 2)
     return normalize_rows(x, running_mean, running_var, weight, bias, training, momentum, eps);
+  int64_t places = 1;
+  for (int d = 2; d < x.dim(); ++d) places *= x.shape()[d];
   Tensor rows =
-      x.reshape({x.shape()[0], C, -1}).transpose(1, 2).reshape({N, C});  // channels last
+      x.reshape({x.shape()[0], C, places}).transpose(1, 2).reshape({N, C});  // channels last
   Tensor y =
       normalize_rows(rows, running_mean, running_var, weight, bias, training, momentum, eps);
-  return y.view({x.shape()[0], -1, C}).transpose(1, 2).reshape(x.shape());
+  return y.view({x.shape()[0], places, C}).transpose(1, 2).reshape(x.shape());
 }
 
 namespace {

@@ -94,8 +94,9 @@ std::vector<int> argmax(const Tensor& x, int dim);
 // x, y: same shape                                  y_i = e^x_i / sum_j e^x_j along `dim`
 Tensor softmax(const Tensor& x, int dim);
 // x, y: same shape, mask broadcasts to it           y_i = e^x_i / sum of e^x_j over visible j
-// Along the last dimension. Where the mask is 0, x is hidden: y and dx are 0 exactly, and so is
-// a row in which nothing is visible.
+// Along the last dimension. Where the mask is 0, x is hidden: y and dx are 0 exactly (unless what
+// is visible, or y's gradient, holds NaN or infinity), and so is a row in which nothing is
+// visible.
 Tensor masked_softmax(const Tensor& x, const Tensor& mask);
 // x, y: same shape                                  y_i = x_i - ln sum_j e^x_j along `dim`
 Tensor log_softmax(const Tensor& x, int dim);

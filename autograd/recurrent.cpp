@@ -77,6 +77,10 @@ void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tenso
     const auto in = [&](int64_t b) { return inputs.data() + (b * T + s.position(t)) * 3 * H; };
     const auto gates = [&](int64_t b) {
       const int64_t row = at + b * H;
+      if (!s.active(b, t)) {  // padding is not read; backward finds zeros
+        for (Scalar* kept : {rs, zs, ns, qs}) std::fill_n(kept + row, H, Scalar(0));
+        return;
+      }
       const Scalar* own = share + b * 3 * H;
       gates_of(s, in(b), own, bias.data(), rs + row, zs + row);
       if (s.reset_after)
@@ -89,6 +93,11 @@ void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tenso
       const int64_t row = at + b * H;
       Scalar *n = ns + row, *h = hs + row, *next = h + B * H,
              *result = out + (b * T + s.position(t)) * H;
+      if (!s.active(b, t)) {  // the state stays, the output is 0
+        std::copy_n(h, H, next);
+        std::fill_n(result, H, Scalar(0));
+        return;
+      }
       if (s.reset_after) {
         simd::map(
             n, H, [](auto i, auto r, auto q) { return simd::tanh(i + r * q); }, in(b) + 2 * H,
@@ -97,11 +106,6 @@ void forward(const Steps& s, const Tensor& inputs, const Tensor& wt, const Tenso
         simd::map(
             n, H, [](auto i, auto o, auto b) { return simd::tanh(i + (o + b)); }, in(b) + 2 * H,
             share + b * 3 * H + 2 * H, bias_n);
-      }
-      if (!s.active(b, t)) {  // padding: the state stays, the output is 0
-        std::copy_n(h, H, next);
-        std::fill_n(result, H, Scalar(0));
-        return;
       }
       state_after(s, zs + row, n, h, next);
       std::copy_n(next, H, result);

@@ -189,8 +189,10 @@ static void copy_numbers(const Tensor& x, Scalar* out) {
                 column = x.strides()[outer + 1];
   if (column == 1 && row == n)
     return Walk<2>(x.shape(), {contiguous_strides(x.shape()), x.strides()})
-        .run([&](auto at, int64_t count, auto) {
-          std::copy_n(x.data() + at[1], count, out + at[0]);
+        .run([&](auto at, int64_t count, auto step) {
+          if (step[1] == 1) return void(std::copy_n(x.data() + at[1], count, out + at[0]));
+          // m = n = 1: a row of matrices
+          for (int64_t i = 0; i < count; ++i) out[at[0] + i] = x.data()[at[1] + i * step[1]];
         });
   const int64_t matrices = x.numel() / std::max<int64_t>(1, m * n);
   const int64_t pieces = (m + ROWS - 1) / ROWS, size = std::min(m, ROWS) * n;

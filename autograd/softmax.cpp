@@ -110,12 +110,8 @@ Tensor softmax_gradient(const Tensor& g, const Tensor& y) {
 
 void masked_row(const Scalar* in, const Scalar* mask, Scalar* out, int64_t n) {
   Scalar most = simd::reduce16(-INF, n, simd::LARGER, VISIBLE, in, mask);
-  if (most == -INF && simd::max16(mask, n) == 0) {  // nothing is visible
-    std::fill_n(out, n, Scalar(0));
-    return;
-  }
   powers(in, mask, most, out, n);
-  Scalar inverse = 1 / simd::sum16(out, n);
+  const Scalar total = simd::sum16(out, n), inverse = total == 0 ? 0 : 1 / total;
   for (int64_t j = 0; j < n; ++j) out[j] *= inverse;
 }
 

@@ -24,7 +24,7 @@ void check_fits(const char* op, const StateDict& given, const StateDict& wanted)
   std::ostringstream missing, unknown, misshapen, twice;
   for (auto& [name, tensor] : wanted.tensors) {
     auto* found = find(given.tensors, name);
-    if (!found) {
+    if (!found || !found->second.defined()) {
       missing << ' ' << name;
     } else if (!(found->second.shape() == tensor.shape())) {
       misshapen << ' ' << name << ' ' << found->second.shape() << " for " << tensor.shape();

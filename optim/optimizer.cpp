@@ -75,7 +75,7 @@ void Optimizer::load_state_dict(const StateDict& state) {
                ", a negative count");
   for (Trained& t : trained_) {
     for (size_t q = 0; q < quantities_.size(); ++q)
-      t.state[q].copy_(tensor_of(state, quantities_[q] + ("." + t.name)));
+      t.state[q].copy_(tensor_of(state, quantities_[q] + ("." + t.name)).detach());
     t.steps = counter_of(state, "step." + t.name);
   }
 }

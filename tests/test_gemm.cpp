@@ -268,8 +268,9 @@ TEST_CASE("gemm: a batch is its products, one after the other") {
   spoil_scratch();
   const int64_t count = 3;  // below each other in one matrix of A, of B and of C
   for (const Shape& size :
-       {Shape{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7}, {30, 3, 9}, {7, 70, 12},
-        {100, 33, 5}, {5, 9, 1200}, {1, 40, 300}, {4, 300, 130}, {130, 150, 140}, {4, 5, 0}}) {
+       {Shape{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7}, {30, 3, 9},
+        {7, 70, 12}, {100, 33, 5}, {5, 9, 1200}, {1, 40, 300}, {4, 300, 130}, {130, 150, 140},
+        {4, 5, 0}}) {
     const auto m = size.m, n = size.n, k = size.k;
     for (auto a_layout : {plain, transposed})
       for (auto b_layout : {plain, transposed})

@@ -289,6 +289,11 @@ TEST_CASE("graph: detect_anomaly names the operation that made a NaN or infinity
   loss = sum(relu(one / (zero * 1)));
   DetectAnomaly on;
   expect_error([&] { loss.backward(); }, {"[detect_anomaly] div", "backward", "(2)"});
+  // Also where a step adds to a gradient that is there.
+  const double large = 10 * std::sqrt(double(std::numeric_limits<Scalar>::max()));
+  Tensor a = full({1, 1}, large), b = full({1, 1}, 1 / large).requires_grad_();
+  loss = sum(matmul(a, b) * large);
+  expect_error([&] { loss.backward(); }, {"[detect_anomaly] matmul", "inf", "backward"});
 }
 
 // ---- operations of one's own

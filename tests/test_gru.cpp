@@ -118,6 +118,30 @@ TEST_CASE("gru: padding gets no gradient, and gives none") {
   }
 }
 
+TEST_CASE("gru: padding may hold NaN") {
+  const int H = 2, T = 3, lengths[] = {3, 1, 0};
+  manual_seed(9);
+  Tensor clean = randn({3, T, 3 * H}), dirty = clean.clone();
+  for (int64_t b = 0; b < 3; ++b)
+    for (int64_t t = lengths[b]; t < T; ++t)
+      dirty.select(0, b).select(0, t).fill_(std::numeric_limits<Scalar>::quiet_NaN());
+  Tensor w = randn({3 * H, H}), bias = randn({3 * H}), h0 = randn({3, H});
+  for (bool reverse : {false, true})
+    for (bool reset_after : {false, true}) {
+      std::vector<Tensor> results[2];
+      for (bool nan : {false, true}) {
+        std::vector<Tensor> in;
+        for (const Tensor& x : {nan ? dirty : clean, w, bias, h0})
+          in.push_back(x.clone().requires_grad_());
+        Tensor y = gru(in[0], in[1], in[2], in[3], lengths, reverse, reset_after);
+        sum(y * y).backward();
+        results[nan].push_back(y.detach());
+        for (const Tensor& x : in) results[nan].push_back(x.grad());
+      }
+      for (size_t i = 0; i < results[0].size(); ++i) CHECK(same(results[0][i], results[1][i]));
+    }
+}
+
 TEST_CASE("gru: the same bits at any number of threads") {
   int threads = get_num_threads();
   manual_seed(4);

@@ -358,12 +358,24 @@ TEST_CASE("optim: a state that does not fit is refused as a whole") {
   refused("step.second -1", [](StateDict& s) { s.counters[1].second = -1; });
   refused("exp_avg.third", [](StateDict& s) { s.tensors[1].first = "exp_avg.third"; });
   refused("step.third", [](StateDict& s) { s.counters.emplace_back("step.third", 1); });
+  refused("exp_avg.first", [](StateDict& s) { s.tensors[0].second = Tensor(); });
   refused("exp_avg_sq.first (4) for (3, 4)",
           [](StateDict& s) { s.tensors[2].second = ones({4}); });
   refused("exp_avg.first", [](StateDict& s) { s = Linear(2, 2).state_dict(); });
   refused("exp_avg.first", [&](StateDict& s) {
     s = SGD(start.named(), {.lr = 1, .momentum = 0.5}).state_dict();
   });
+}
+
+TEST_CASE("optim: a state may take part in a graph") {
+  Start start;
+  Adam adam(start.named(), {.lr = 0.01});
+  StateDict state = adam.state_dict();
+  for (auto& [name, tensor] : state.tensors) tensor = (tensor + 1).requires_grad_();
+  adam.load_state_dict(state);
+  StateDict now = adam.state_dict();
+  for (size_t i = 0; i < state.tensors.size(); ++i)
+    CHECK(same(now.tensors[i].second, state.tensors[i].second.detach()));
 }
 
 // ---- which parameters

@@ -6,6 +6,7 @@
 #include "autograd/random.h"
 #include <doctest/doctest.h>
 #include "tests/expect_error.h"
+#include "tests/golden.h"
 
 #include <cmath>
 #include <limits>
@@ -75,6 +76,50 @@ TEST_CASE("tensor: views share storage, and see each other's changes") {
   CHECK(x.squeeze(0).shape() == Shape{2, 3});  // its size is not 1: as it was
   CHECK(x.narrow(0, 2, 0).shape() == Shape{0, 3});
   CHECK(x.narrow(0, 2, 0).to_vector().empty());
+}
+
+// Some chain of views, of sizes 1 to 3, of numbers that are all different.
+Tensor random_view(std::mt19937& words) {
+  const auto below = [&](int64_t n) { return int64_t(words() % uint32_t(n)); };
+  Shape shape;
+  const int64_t rank = 1 + below(3);
+  for (int d = 0; d < rank; ++d) shape = shape.with(d, 1 + below(3));
+  Tensor x = arange(double(numel(shape))).view(shape);
+  for (int64_t steps = 1 + below(4); steps > 0; --steps) {
+    const int d = int(below(x.dim())), other = int(below(x.dim()));
+    const int64_t from = below(x.size(d));
+    switch (below(5)) {
+      case 0: x = x.transpose(d, other); break;
+      case 1: x = x.narrow(d, from, 1 + below(x.size(d) - from)); break;
+      case 2: x = x.dim() > 1 ? x.select(d, from) : x; break;
+      case 3: x = x.dim() < 5 ? x.unsqueeze(d) : x; break;
+      case 4: {
+        Shape wide = x.shape();
+        if (wide[d] == 1) wide[d] = 2;
+        x = x.expand(wide);
+      }
+    }
+  }
+  return x;
+}
+
+TEST_CASE("tensor: a copy of any view has its numbers, in row-major order") {
+  std::mt19937 words(1);
+  for (int i = 0; i < 5000; ++i) {
+    const Tensor x = random_view(words), copy = x.contiguous();
+    CAPTURE(x.shape());
+    CAPTURE(x.strides());
+    REQUIRE(copy.is_contiguous());
+    for (int64_t at = 0; at < x.numel(); ++at)
+      CHECK(copy.data()[at] == x.data()[offset_of(at, x.dim(), x.shape(), x.strides())]);
+  }
+}
+
+TEST_CASE("tensor: gradients of pieces whose last sizes are 1") {
+  Tensor a = zeros({2, 1}).requires_grad_(), b = zeros({2, 1}).requires_grad_();
+  sum(stack({a, b}, 1).view({2, 2}) * tensor({1, 2, 3, 4}, {2, 2})).backward();
+  CHECK(a.grad().to_vector() == std::vector<Scalar>{1, 3});
+  CHECK(b.grad().to_vector() == std::vector<Scalar>{2, 4});
 }
 
 TEST_CASE("tensor: single numbers") {
@@ -224,6 +269,31 @@ TEST_CASE("tensor: empty tensors go through") {
   sum(relu(linear(x, w)) * 2).backward();
   CHECK(x.grad().shape() == Shape{0, 3});
   CHECK(w.grad().to_vector() == Numbers(6, 0));
+}
+
+TEST_CASE("tensor: batch_norm of no images") {
+  Tensor mean = zeros({3}), var = ones({3}), x = zeros({0, 3, 5});
+  CHECK(batch_norm(x, mean, var, ones({3}), zeros({3}), false).shape() == x.shape());
+}
+
+TEST_CASE("tensor: cross_entropy of large logits") {
+  const int label[] = {0};
+  for (double x : {1e4, 1e8, -1e8}) {
+    Tensor loss = cross_entropy(full({1, 2}, x), label);
+    CHECK(std::fabs(loss.item() - Scalar(std::log(2))) < 1e-7);
+    CHECK(cross_entropy(full({1, 2}, x), label, {.label_smoothing = 0.1}).item() == loss.item());
+  }
+  const Scalar rare = cross_entropy(tensor({16, 0}, {1, 2}), label).item();
+  CHECK(std::fabs(rare / 1.1253517e-7 - 1) < 0.1);
+}
+
+TEST_CASE("tensor: masked_softmax does the same in each of many rows") {
+  Tensor x = tensor({5, -INF}, {1, 2}).expand({35, 2});
+  for (Scalar shown : {0, 1, -1}) {
+    Tensor y = masked_softmax(x, tensor({0, shown}, {2}));
+    for (int64_t i = 1; i < y.size(0); ++i)
+      CHECK(heed_tests::same(y.select(0, i), y.select(0, 0)));
+  }
 }
 
 TEST_CASE("tensor: infinities and NaN") {
