@@ -9,7 +9,7 @@ inline namespace HEED_PRECISION {
 
 Mask::Mask(const Tensor& may) {
   check_defined("mask", may);
-  may_ = may.detach().contiguous();
+  may_ = may.detach().clone();  // a value of its own
   HEED_CHECK(may.dim() >= 2 && may.dim() <= 4, "[mask] ", may.shape(),
              ": (Tq, Tk), (B, Tq, Tk) or (B, H, Tq, Tk) wanted");
   for (int64_t i = 0; i < may_.numel(); ++i)

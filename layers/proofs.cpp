@@ -62,7 +62,7 @@ class Runner {
 
   template <class Run> Tensor run(const Tensor& x, Run model) const {
     default_generator() = start_;
-    Tensor y = model().detach().contiguous();
+    Tensor y = model().detach().clone();  // a model may use its output again
     HEED_CHECK(y.dim() >= 2 && y.shape()[0] == x.shape()[0] && y.shape()[1] == x.shape()[1],
                "[", proof_, "] ", name_, " made ", y.shape(), " of ", x.shape(),
                ": the same batch and positions wanted");
@@ -74,11 +74,14 @@ class Runner {
   void compare(const Tensor& y, int64_t b, const Tensor& z, int64_t c, int64_t t,
                const char* usual_cause, const What&... what) {
     int64_t width = y.numel() / (y.shape()[0] * y.shape()[1]);
+    HEED_CHECK(z.numel() == z.shape()[0] * z.shape()[1] * width, "[", proof_, "] ", name_,
+               " made ", y.shape(), ", but ", z.shape(), " when ", what...,
+               ": as many numbers for each position wanted");
     const Scalar* p = y.data() + (b * y.shape()[1] + t) * width;
     const Scalar* q = z.data() + (c * z.shape()[1] + t) * width;
     for (int64_t i = 0; i < width; ++i) {
-      HEED_CHECK(p[i] == p[i], "[", proof_, "] ", name_, ": the output of sentence ", b,
-                 " at position ", t, " is nan, of which nothing can be proved");
+      HEED_CHECK(std::isfinite(p[i]), "[", proof_, "] ", name_, ": the output of sentence ", b,
+                 " at position ", t, " is ", p[i], ", of which nothing can be proved");
       HEED_CHECK(std::memcmp(p + i, q + i, sizeof(Scalar)) == 0, "[", proof_, "] ", name_,
                  ": the output of sentence ", b, " at position ", t, " changed from ", p[i],
                  " to ", q[i], " when ", what..., "\n  ", usual_cause);
@@ -142,6 +145,8 @@ int64_t padding(const std::string& name, const PaddedModel& model, const Tensor&
 int64_t batch(const std::string& name, const PaddedModel& model, const Tensor& x,
               std::span<const int> lengths) {
   Runner runner("prove_batch", name);
+  HEED_CHECK(x.shape()[0] >= 2, "[prove_batch] ", name, ": x ", x.shape(),
+             " leaves nothing to compare: two sentences or more wanted");
   Tensor together = runner.run(x, [&] { return model(x, lengths); });
   for (int64_t b = 0; b < x.shape()[0]; ++b) {
     int length = lengths[size_t(b)];

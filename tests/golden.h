@@ -90,6 +90,11 @@ inline double difference(const heed::Tensor& got, const heed::Tensor& expected) 
   return most / largest;
 }
 
+// For the largest of several differences: std::max would pass over NaN.
+inline double larger(double most, double d) {
+  return d == d ? std::max(most, d) : std::numeric_limits<double>::infinity();
+}
+
 // The same numbers in the same shape, bit for bit.
 inline bool same(const heed::Tensor& x, const heed::Tensor& y) {
   if (x.defined() != y.defined()) return false;

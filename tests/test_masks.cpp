@@ -59,6 +59,9 @@ TEST_CASE("masks: keep and hide are each other's opposite") {
   Mask turned = Mask::keep(wide.transpose(0, 1).unsqueeze(0));
   CHECK(turned.tensor().is_contiguous());
   CHECK_FALSE(turned.tensor().requires_grad());
+  Mask before = Mask::keep(numbers);
+  numbers.fill_(1);
+  CHECK(is(before, {2, 3}, {1, 0, 0, 1, 1, 0}));
 }
 
 TEST_CASE("masks: combine: what both leave visible") {

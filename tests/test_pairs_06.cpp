@@ -191,6 +191,8 @@ TEST_CASE("pairs_06: options that contradict each other") {
       {"--warm-up --translate 5/3/79", "[--warm-up] compares models"},
       {"--load m.st --pairs a.tsv --width 16", "[--width] 16, but m.st has 8"},
       {"--load m.st --pairs a.tsv --heads 4", "[--heads] 4, but m.st has 2"},
+      {"--load m.st --pairs a.tsv --heads 3", "[--heads] 3, but m.st has 2"},
+      {"--load m.st --pairs a.tsv --min-count 5", "[--min-count] 5, but m.st has its words"},
       {"--load m.st --pairs a.tsv --hidden 16", "[--hidden] 16, but m.st has 12"},
       {"--load m.st --pairs a.tsv --layers 3", "[--layers] 3, but m.st has 1"},
       {"--load m.st --pairs a.tsv --norm last", "[--norm] last, but m.st has first"},
@@ -224,6 +226,7 @@ TEST_CASE("pairs_06: a file of weights that is damaged or another's") {
       {"norm", "middle", "g.st: its norm is 'middle': first or last wanted"},
       {"norm", "last", "g.st: "},  // one more in the encoder than such a model has
       {"dropout", "2", "dropout 2"},
+      {"dropout", " 0x1p-1", "g.st: its dropout is ' 0x1p-1'"},
   };
   for (const auto& one : notes) {
     garble(desk, "g.st", [&](SafeTensors& file) { file.metadata[one.note] = one.text; });

@@ -367,6 +367,26 @@ TEST_CASE("proofs: a proof of nothing is none") {
                {"[prove_batch] empty", "nothing to compare"});
   expect_error([&] { prove_causal("broken", [](auto& x) { return x * NAN; }, numbers()); },
                {"[prove_causal] broken", "sentence 0 at position 0", "nan"});
+  auto flooded = [](auto& x) { return x + exp(sum(x * x, {1}, true) * 1e4); };
+  expect_error([&] { prove_causal("flooded", flooded, numbers()); },
+               {"[prove_causal] flooded", "sentence 0 at position 0", "inf"});
+  auto centred = [](auto& x, auto) { return x - mean(x, {0}, true); };
+  expect_error([&] { prove_batch("alone", centred, ones({1, 5, D}), std::vector{5}); },
+               {"[prove_batch] alone", "(1, 5, 12)", "nothing to compare"});
+}
+
+TEST_CASE("proofs: a model that writes into one tensor again and again") {
+  Tensor out = zeros({B, T, D});
+  auto pooled = [&](auto& x) { return out.copy_(mean(x, {1}, true).expand(x.shape())), out; };
+  expect_error([&] { prove_causal("pooled", pooled, numbers()); },
+               {"[prove_causal] pooled", "changed"});
+}
+
+TEST_CASE("proofs: an output whose width is the length") {
+  auto square = [](auto& x, auto...) { return ones({x.size(0), x.size(1), x.size(1)}); };
+  CHECK(prove_causal("square", square, numbers()) > 0);
+  expect_error([&] { prove_batch("square", square, numbers(), std::vector{5, 3}); },
+               {"[prove_batch] square", "(2, 5, 5)", "(1, 3, 3)"});
 }
 
 TEST_CASE("proofs: input that does not fit is said by the proof's name") {

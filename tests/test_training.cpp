@@ -85,7 +85,7 @@ TEST_CASE("training: each loss of the first steps is PyTorch's") {
   double worst = 0;
   for (size_t step = 0; step < expected.size();)
     for (double loss : training.epoch())
-      if (step < expected.size()) worst = std::max(worst, std::abs(loss - expected[step++]));
+      if (step < expected.size()) worst = larger(worst, std::abs(loss - expected[step++]));
   MESSAGE("largest difference of a loss from PyTorch's, ", expected.size(), " steps: ", worst);
   CHECK(worst < tolerance);
 }

@@ -3,6 +3,7 @@
 #include <heed.h>
 #include "lessons/02_masks_and_attention/document.h"
 #include "lessons/02_masks_and_attention/reverse.h"
+#include "lessons/support/compare.h"
 #include "tests/golden.h"
 #include <doctest/doctest.h>
 
@@ -32,6 +33,12 @@ std::vector<bool> zeros_of(const Tensor& x) {
 }
 
 }  // namespace
+
+TEST_CASE("lesson 02: the largest of numbers, one of which is none") {
+  const Scalar nan = std::numeric_limits<Scalar>::quiet_NaN();
+  CHECK(largest(tensor({1, -3, 2}, {3})) == 3);
+  CHECK(largest(tensor({1, nan, 2}, {3})) == std::numeric_limits<double>::infinity());
+}
 
 TEST_CASE("lesson 02: the document's numbers from seed 0 are PyTorch's") {
   Golden golden("lesson02");
@@ -85,7 +92,7 @@ TEST_CASE("lesson 02: each loss of the reverser's first steps is PyTorch's") {
   std::vector<double> losses = train(model, int(expected.size()));
   auto farthest = [&](const std::vector<double>& from, size_t steps) {
     double most = 0;
-    for (size_t i = 0; i < steps; ++i) most = std::max(most, std::abs(from[i] - expected[i]));
+    for (size_t i = 0; i < steps; ++i) most = larger(most, std::abs(from[i] - expected[i]));
     return most;
   };
   double all = farthest(losses, expected.size());

@@ -97,7 +97,7 @@ TEST_CASE("lesson 03: each loss of the first steps is PyTorch's") {
   Network net(32, Kind::unscaled);
   Trainer trainer(net, pool, 0, 0.007);
   double worst = 0;
-  for (double loss : expected) worst = std::max(worst, std::abs(trainer.step() - loss));
+  for (double loss : expected) worst = larger(worst, std::abs(trainer.step() - loss));
   MESSAGE("largest difference of a loss from PyTorch's, ", expected.size(), " steps: ", worst);
   CHECK(worst < (in_double ? 1e-9 : 1e-5));
 }

@@ -77,7 +77,7 @@ std::vector<double> first_losses(DateStream stream, size_t steps, double teacher
 double farthest(const std::vector<double>& a, const std::vector<double>& b) {
   REQUIRE(a.size() == b.size());
   double most = 0;
-  for (size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  for (size_t i = 0; i < a.size(); ++i) most = larger(most, std::abs(a[i] - b[i]));
   return most;
 }
 

@@ -68,7 +68,7 @@ Model dense_model() {
 double far_from(const std::vector<double>& got, const std::vector<double>& expected) {
   REQUIRE(got.size() == expected.size());
   double most = 0;
-  for (size_t i = 0; i < got.size(); ++i) most = std::max(most, std::abs(got[i] - expected[i]));
+  for (size_t i = 0; i < got.size(); ++i) most = larger(most, std::abs(got[i] - expected[i]));
   return most;
 }
 

@@ -47,7 +47,7 @@ inline double apart(const Said& a, const Said& b) {
     most = std::max(most, largest(a.gradients[i] - b.gradients[i]));
     scale = std::max(scale, largest(a.gradients[i]));
   }
-  return most / scale;
+  return scale < INFINITY ? most / scale : INFINITY;
 }
 
 // [snippet: proofs]

@@ -269,8 +269,8 @@ static int start(const Options& options, const Settings& s) {
                         {"--width", "--heads", "--hidden", "--layers", "--batch"});
   HEED_CHECK((s.save.empty() && !s.talks()) || !s.warm_up,
              "[--warm-up] compares models: none is left to save or to translate with");
-  HEED_CHECK(s.width % s.heads == 0, "[--heads] ", s.heads, " heads share ", s.width,
-             " numbers (--width): it must be divisible by them");
+  HEED_CHECK(!s.load.empty() || s.width % s.heads == 0, "[--heads] ", s.heads,
+             " heads share ", s.width, " numbers (--width): it must be divisible by them");
   check_save(s);
   std::optional<Checkpoint> saved;
   if (!s.load.empty())

@@ -5,15 +5,17 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <sstream>
 
 namespace heed {
 inline namespace HEED_PRECISION {
 
-// The largest number, whatever its sign.
+// The largest number, whatever its sign; infinity if one is NaN, which std::max would pass over.
 inline double largest(const Tensor& x) {
   double most = 0;
-  for (Scalar v : x.detach().to_vector()) most = std::max(most, std::abs(double(v)));
+  for (Scalar v : x.detach().to_vector())
+    most = std::max(most, v == v ? std::abs(double(v)) : std::numeric_limits<double>::infinity());
   return most;
 }
 

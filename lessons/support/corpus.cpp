@@ -132,8 +132,9 @@ double real_note(const std::map<std::string, std::string>& notes, const std::str
   std::string text = note(notes, name, path);
   char* stop = nullptr;
   double value = std::strtod(text.c_str(), &stop);
-  HEED_CHECK(!text.empty() && *stop == '\0' && value >= 0, "[load] ", path, ": its ", name,
-             " is '", text, "', not a number from 0 on");
+  HEED_CHECK(!text.empty() && text.find_first_not_of("0123456789.e+-inf") == text.npos &&
+                 *stop == '\0' && value >= 0,
+             "[load] ", path, ": its ", name, " is '", text, "', not a number from 0 on");
   return value;
 }
 

@@ -88,6 +88,8 @@ inline void check_as_loaded(const Options& options, const CorpusSettings& s,
              " has been trained on dates\n  without --load a new model is trained");
   check_as_loaded(options, s, "--dropout", s.dropout, dropout);
   check_as_loaded(options, s, "--longest", s.corpus.longest, language.longest);
+  HEED_CHECK(!options.given("--min-count"), "[--min-count] ", s.corpus.min_count, ", but ",
+             s.load, " has its words\n  without --load a new model is trained");
   check_as_loaded(options, s, "--level", s.level,
                   std::string(language.level == Level::words ? "words" : "characters"));
 }
