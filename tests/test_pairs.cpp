@@ -88,6 +88,21 @@ TEST_CASE("pairs: when nothing is left to train, --save leaves a file all the sa
   CHECK(desk.read("copy.st") == desk.read("two.st"));
 }
 
+TEST_CASE("pairs: going on, a model is not validated on what it was trained on") {
+  Desk desk;
+  CHECK(desk.train("--pairs a.tsv --epochs 1 --save m.st").status == 0);
+  desk.write("longer.tsv", desk.read("a.tsv") + "新 词\ta new word\n");
+  desk.refuses("--pairs longer.tsv --load m.st --epochs 2",
+               "m.st was validated on other sentences");
+  CHECK(desk.train("--pairs a.tsv --valid a.tsv --epochs 1 --save v.st").status == 0);
+  desk.refuses("--pairs a.tsv --load v.st --epochs 2", "v.st was validated on other sentences");
+  // Given by name they are taken, and the best so far, which was another set's, is forgotten.
+  Run result = desk.train("--pairs longer.tsv --valid a.tsv --load m.st --epochs 2");
+  CHECK_MESSAGE(result.status == 0, result.err);
+  CHECK(has(result.out, " *"));
+  CHECK(desk.train("--pairs a.tsv --load m.st --epochs 2").status == 0);
+}
+
 TEST_CASE("pairs: strange corpora and settings that do no harm") {
   Desk desk;
   desk.write("one.tsv", "a b\tc d\n");

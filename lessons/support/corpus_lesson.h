@@ -86,6 +86,20 @@ template <class Model> void show_results(const CorpusSettings& settings,
   draw_maps(saved, part, settings.out);
 }
 
+// A model that goes on is validated on what it was before: of other sentences that are left out
+// of --pairs it may have been trained on most. --valid FILE says so of its own accord; then the
+// best so far, which was another set's, counts no more.
+template <class Model>
+void check_validation(const CorpusSettings& settings, const Corpus& corpus,
+                      SavedModel<Model>& saved) {
+  if (saved.epoch == 0 || saved.validated_on == corpus.valid.fingerprint()) return;
+  HEED_CHECK(!settings.corpus.valid.empty(), "[--load] ", settings.load,
+             " was validated on other sentences than those that ", settings.corpus.pairs,
+             " leaves for it, and may have been trained on these\n"
+             "  give --valid FILE, with sentences that it has not seen");
+  saved.best = std::numeric_limits<double>::infinity();
+}
+
 // --pairs FILE: trains fresh(language), or goes on with the model of --load FILE.
 template <class Model, class Fresh>
 int learn_corpus(const CorpusSettings& settings,
@@ -94,12 +108,14 @@ int learn_corpus(const CorpusSettings& settings,
   Corpus corpus = read_corpus(settings.corpus, saved ? saved->language : Language());
   const Language& language = corpus.language;
   check_text(settings, language);
+  if (saved) check_validation(settings, corpus, *saved);
   say("%s: %zu pairs to train on, %zu to validate with, %zu to test on",
       settings.corpus.pairs.c_str(), corpus.train.examples.size(), corpus.valid.examples.size(),
       corpus.test.examples.size());
   say("    left out, with more than %d tokens: %d, %d, %d", language.longest,
       corpus.train.too_long, corpus.valid.too_long, corpus.test.too_long);
   if (!saved) saved.emplace(fresh(language));
+  saved->validated_on = corpus.valid.fingerprint();
   say("    vocabularies of %d and %d, %lld parameters, %d epochs done", language.source.size(),
       language.target.size(), (long long)saved->model.parameter_count(), saved->epoch);
   CorpusPlan<Model> plan{settings.epochs, settings.batch, trainer, settings.save,

@@ -19,6 +19,7 @@ template <class Model> struct SavedModel {
   Model model;
   int epoch = 0;                                          // how many it has been trained
   double best = std::numeric_limits<double>::infinity();  // validation perplexity so far
+  std::string validated_on = {};                          // fingerprint of these sentences
   StateDict last = {}, adam = {};                         // of a file that was read
 
   SavedModel(const Sizes& sizes, const Language& language)
@@ -34,6 +35,7 @@ template <class Model> struct SavedModel {
     file.add("last", model.state_dict());
     file.add("adam", optimizer.state_dict());
     file.notes["best"] = formatted("%.17g", best);
+    file.notes["validated on"] = validated_on;
     save(path, file);
   }
 
@@ -97,6 +99,7 @@ template <class Model> struct SavedModel {
     saved.model.load_state_dict(weights);
     if (saved.epoch == 0) return saved;
     saved.best = real_note(file.notes, "best", path);
+    saved.validated_on = note(file.notes, "validated on", path);
     saved.last = file.part("last"), saved.adam = file.part("adam");
     return saved;
   }
