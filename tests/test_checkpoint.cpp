@@ -315,7 +315,7 @@ TEST_CASE("checkpoint: notes that are missing or make no sense are errors that n
         expect_error([&] { read_with(w); }, {"model.safetensors", name.c_str()});
     }
   }
-  CHECK(file.notes.size() == 13);
+  CHECK(file.notes.size() == 14);
 }
 
 TEST_CASE("checkpoint: sizes that are not those of the weights are errors, and soon") {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include "autograd/check.h"
 #include "autograd/random.h"
 #include "lessons/support/hash.h"
@@ -175,13 +176,13 @@ Language Language::from(const std::map<std::string, std::string>& notes,
 
 // ---- sentences
 
-std::string CorpusPart::fingerprint() const {
+int CorpusPart::fingerprint() const {
   uint64_t hash = fnv1a(nullptr, 0);
   for (const auto& words : references)
     for (const std::string& word : words) hash = fnv1a(word.c_str(), word.size() + 1, hash);
   for (const Example& e : examples)
     hash = fnv1a(e.source.data(), e.source.size() * sizeof(int), hash);
-  return std::to_string(hash);
+  return int(hash % std::numeric_limits<int>::max());
 }
 
 std::vector<int> Language::read(const std::string& sentence, Tokens& unknown) const {

@@ -26,7 +26,7 @@ struct CorpusPart {
   std::vector<std::vector<std::string>> references;
   int too_long = 0;  // pairs left out
 
-  std::string fingerprint() const;  // equal for equal sentences
+  int fingerprint() const;  // from 0 on; equal for equal sentences
 };
 
 // How a sentence becomes numbers, and numbers a sentence. The dates of lesson 04 stay in their

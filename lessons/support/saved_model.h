@@ -19,7 +19,7 @@ template <class Model> struct SavedModel {
   Model model;
   int epoch = 0;                                          // how many it has been trained
   double best = std::numeric_limits<double>::infinity();  // validation perplexity so far
-  std::string validated_on = {};                          // fingerprint of these sentences
+  int validated_on = 0;                                   // fingerprint of these sentences
   StateDict last = {}, adam = {};                         // of a file that was read
 
   SavedModel(const Sizes& sizes, const Language& language)
@@ -35,7 +35,7 @@ template <class Model> struct SavedModel {
     file.add("last", model.state_dict());
     file.add("adam", optimizer.state_dict());
     file.notes["best"] = formatted("%.17g", best);
-    file.notes["validated on"] = validated_on;
+    file.notes["validated on"] = std::to_string(validated_on);
     save(path, file);
   }
 
@@ -99,7 +99,8 @@ template <class Model> struct SavedModel {
     saved.model.load_state_dict(weights);
     if (saved.epoch == 0) return saved;
     saved.best = real_note(file.notes, "best", path);
-    saved.validated_on = note(file.notes, "validated on", path);
+    saved.validated_on =
+        note(file.notes, "validated on", 0, std::numeric_limits<int>::max(), path);
     saved.last = file.part("last"), saved.adam = file.part("adam");
     return saved;
   }
