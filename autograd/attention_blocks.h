@@ -2,7 +2,6 @@
 // Included there only.
 #pragma once
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include "autograd/broadcast.h"
 #include "autograd/copy_matrix.h"
@@ -17,12 +16,6 @@ namespace fused {
 constexpr int64_t ROWS = 192, COLUMNS = 128;  // of a block at most: queries, keys (measured)
 // A block ends where a row sees more keys than its first row does, rounded up to a multiple.
 constexpr int64_t RISE = 32;
-
-constexpr auto ONES = [] {
-  std::array<Scalar, COLUMNS> row;
-  row.fill(1);
-  return row;
-}();
 
 // x's shape with another last size.
 inline Shape with_last(const Tensor& x, int64_t size) {
@@ -59,6 +52,7 @@ struct Operands {
   // lines would compete for places in the cache.
   int64_t line = std::min(COLUMNS, Tk) + 16;
   Scalar scale = 1 / std::sqrt(Scalar(d_k));
+  Scalar ones[COLUMNS];  // read in place of rows of the mask that show all their keys
 
   Operands(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask)
       : heads(numel(q.shape().without(q.dim() - 1).without(q.dim() - 2))),
@@ -70,7 +64,9 @@ struct Operands {
         k(k, 2),
         v(v, 2),
         mask(whole(mask, Tk).expand(with_last(q, Tk)), 2),
-        reach(fused::reach(whole(mask, Tk)).expand(with_last(q, 1)), 2) {}
+        reach(fused::reach(whole(mask, Tk)).expand(with_last(q, 1)), 2) {
+    std::fill_n(ones, COLUMNS, Scalar(1));
+  }
 
   // Up to COLUMNS keys (or values) from j on, transposed: number i of key c goes to
   // to[i * line + c]. Once for all queries, where gemm would do it for each block.
@@ -95,7 +91,7 @@ struct Block {
     int64_t limit = 0;
     for (int64_t at = begin; at < end && rows < ROWS; ++at) {
       const int64_t first = int64_t(reach[at * x.reach.step()]);
-      const Scalar* row = first < 0 ? mask + at * x.mask.step() : ONES.data();
+      const Scalar* row = first < 0 ? mask + at * x.mask.step() : x.ones;
       int64_t n = std::clamp<int64_t>((first < 0 ? x.Tk : first) - j, 0, COLUMNS);
       while (n > 0 && row[n - 1] == 0) --n;
       if (rows == 0) {

@@ -29,14 +29,12 @@ void turn_columns(int64_t m, const Scalar* from, int64_t column, Scalar* to, int
   for (int64_t at = 0; at < m; at += W) {
     const int64_t i = std::min(at, m - W);
     V square[W];
-#pragma GCC unroll 16
-    for (int j = 0; j < W; ++j) {
+    UNROLL for (int j = 0; j < W; ++j) {
       square[j] = simd::load<V>(from + j * column + i);
       __builtin_prefetch(from + j * column + i + 128 / sizeof(Scalar));
     }
     simd::transpose(square);
-#pragma GCC unroll 16
-    for (int j = 0; j < W; ++j) simd::store(to + (i + j) * to_row, square[j]);
+    UNROLL for (int j = 0; j < W; ++j) simd::store(to + (i + j) * to_row, square[j]);
   }
 }
 

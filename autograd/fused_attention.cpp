@@ -6,18 +6,17 @@
 //
 // Forward, for each block of keys from left to right, over the blocks of queries; of each query,
 // m is the largest score so far, l the sum of its powers, y that of its values:
-//   s = q k^T / sqrt(d_k)           the block's scores
-//   m' = max(m, max s)
-//   p = e^(s - m'),  a = e^(m - m') what was summed before was made with m: a puts it right
+//   s = q k^T                       the block's scores, which c = 1 / sqrt(d_k) scales
+//   m' = max(m, max c s)
+//   p = e^(c s - m')
+//   a = e^(m - m')                  what was summed before was made with m: a puts it right
 //   l' = l a + sum p                y' = y a + p v
 // and y / l at the end. Kept for backward: y, and m and 1 / l for each query.
 //
 // Backward, for each block of keys, over the blocks of queries, with D = g . y, a number for each
 // query (it is the sum over keys of p (g v^T)):
-//   p = e^(s - m) / l               the weights
-//   dv += p^T g,  ds = p (g v^T - D) / sqrt(d_k),  dk += ds^T q,  dq += ds k
-//
-// (In the code s is q k^T; 1 / sqrt(d_k), `scale`, comes in where s is used.)
+//   p = e^(c s - m) / l             the weights
+//   dv += p^T g,  ds = p (g v^T - D) c,  dk += ds^T q,  dq += ds k
 //
 // What a mask hides has p = 0 exactly, and keys behind the last one that the queries of a block
 // see are not looked at: under a causal mask a block on the diagonal has few queries (RISE), so
@@ -172,9 +171,8 @@ void check_operands(const Tensor& query, const Tensor& key, const Tensor& value,
   check_defined("fused_attention", query, key, value);
   const Shape &q = query.shape(), &k = key.shape(), &v = value.shape();
   const int rank = q.rank();
-  bool fit = rank >= 2 && k.rank() == rank && v.rank() == rank && q.back() == k.back() &&
-             q.back() > 0 && k[rank - 2] == v[rank - 2];
-  for (int d = 0; fit && d + 2 < rank; ++d) fit = q[d] == k[d] && k[d] == v[d];
+  const bool fit = rank >= 2 && k.rank() == rank && v.rank() == rank && q.back() > 0 &&
+                   q.without(rank - 2) == k.without(rank - 2) && with_last(key, v.back()) == v;
   HEED_CHECK(
       fit, "[fused_attention] query ", q, ", key ", k, ", value ", v,
       ": (..., Tq, d), (..., Tk, d) and (..., Tk, dv) wanted, with equal sizes in front");
@@ -228,9 +226,9 @@ Tensor fused_attention(const Tensor& query, const Tensor& key, const Tensor& val
           PoolVector<Scalar> room(size_t((2 * ROWS + x.d_k + x.d_v) * x.line + x.Tq));
           for (int64_t head = begin; head < end; ++head) backward_head(x, head, all, room.data());
         });
-        if (dq) dq += std::move(of_q);
-        if (dk) dk += std::move(of_k);
-        if (dv) dv += std::move(of_v);
+        dq += std::move(of_q);
+        dk += std::move(of_k);
+        dv += std::move(of_v);
       });
 }
 

@@ -14,8 +14,6 @@
 // as many rows of A as are packed at once; a B that is packed is also cut, into NC columns. (KC,
 // MC, NC are named as in BLIS: Van Zee and van de Geijn, 2015.) The loops, from the outside:
 // threads, slabs, depth (KC), columns (NC), rows (MC), strips, tiles, p.
-//
-// Nothing of this changes an element of C: it is one chain of fused multiply-adds over p.
 #include "autograd/gemm.h"
 
 #include <algorithm>
@@ -60,13 +58,14 @@ constexpr int64_t PANEL = max_rows(2);
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
 // groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (fewer chains).
 struct Groups {
-  int64_t count, size, larger;
-  Groups(int64_t n, int64_t most) : count(1), size(n), larger(0) {
+  int64_t count = 1, size, larger = 0;
+  Groups(int64_t n, int64_t most) : size(n) {
     if (n <= most) return;  // spares small products the divisions
     count = (n + most - 1) / most;
     size = n / count;
     larger = n % count;
   }
+  int64_t largest() const { return size + (larger > 0); }
 };
 
 // Where chains start that do not go on from C: a row of the widest tile, 6 vectors.
@@ -74,22 +73,12 @@ alignas(64) constexpr Scalar ZEROS[6 * 64 / S] = {};
 
 // The columns from j on, `width` of them, in tiles NV vectors wide; of all products of a batch.
 template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width) {
-  constexpr int W = simd::LANES<V>;
   const auto bytes = [](const Scalar* p) { return reinterpret_cast<const char*>(p); };
-  Tiles t{.k = x.k, .ra = x.ra * S, .ca = x.ca * S, .rb = x.rb * S, .rc = x.rc * S};
-  t.last_b = t.last_c = (width - W) * S;
+  constexpr auto ROWS = std::make_integer_sequence<int, max_rows(NV)>();
   Scalar* const panel = x.b_panels ? x.b_panels + j * x.k : nullptr;
-  if (panel) t.rb = width * S;
-  if (x.onto) {
-    t.rfrom = t.rc;
-    t.last_from = t.last_c;
-  }
-  const auto run = [&](int64_t rows, int64_t count) {
-    tiles_of<V, NV>(rows, std::make_integer_sequence<int, max_rows(NV)>{})(t, count);
-    t.a += count * rows * t.ra;
-    t.from += count * rows * t.rfrom;
-    t.c += count * rows * t.rc;
-  };
+  Tiles t{.k = x.k, .ra = (x.a_panels ? 1 : x.ra) * S, .ca = x.ca * S,
+          .rb = (panel ? width : x.rb) * S, .rfrom = x.onto ? x.rc * S : 0, .rc = x.rc * S,
+          .last = (width - simd::LANES<V>) * S};
   const int64_t rows_together = x.a_panels ? PANEL : x.m;
   for (int64_t at = 0; at < x.batch.count; ++at) {
     const Scalar* b = x.b + at * x.batch.b + j * x.cb;
@@ -102,12 +91,11 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
       const int64_t rows = std::min(rows_together, x.m - i);
       if (x.a_panels) {
         t.a = bytes(x.a_panels + i * x.k);
-        t.ra = S;
         t.ca = rows * S;
       }
       const Groups g(rows, max_rows(NV));
-      if (g.larger > 0) run(g.size + 1, g.larger);
-      run(g.size, g.count - g.larger);
+      if (g.larger > 0) tiles_of<V, NV>(g.size + 1, t, g.larger, ROWS);
+      tiles_of<V, NV>(g.size, t, g.count - g.larger, ROWS);
     }
   }
 }
@@ -131,12 +119,20 @@ int64_t next_strip(int64_t left, int64_t wanted) {
   return now < 4 ? now + 1 : left - 3;
 }
 
-// All strips, V being the widest vector that is not wider than a row of C.
-template <class V> void strips(const Product& x) {
+// Vectors in a row of n numbers, of the widest kind that is not wider than the row.
+template <int Bytes = VECTOR_BYTES> int64_t vectors_in(int64_t n) {
+  if constexpr (Bytes < 16) return n;
+  else return n * S >= Bytes ? (n * S + Bytes - 1) / Bytes : vectors_in<Bytes / 2>(n);
+}
+
+// All strips, of vectors of that kind.
+template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
+  if constexpr (Bytes >= 16)
+    if (x.n * S < Bytes) return multiply_block<Bytes / 2>(x);
+  using V = std::conditional_t<(Bytes < 16), Scalar, Vec<Scalar, Bytes>>;
   constexpr int W = simd::LANES<V>;
   for (int64_t j = 0; j < x.n;) {
-    const int64_t left = x.n - j, vectors = (left + W - 1) / W;
-    const int64_t now = next_strip(vectors, x.vectors);
+    const int64_t left = x.n - j, now = next_strip((left + W - 1) / W, x.vectors);
     const int64_t width = std::min(left, now * W);
     if (now == 1) strip<V, 1>(x, j, width);
     else if (now == 2) strip<V, 2>(x, j, width);
@@ -145,12 +141,6 @@ template <class V> void strips(const Product& x) {
     else strip<V, 6>(x, j, width);
     j += width;
   }
-}
-
-template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
-  if constexpr (Bytes < 16) strips<Scalar>(x);
-  else if (x.n * S >= Bytes) strips<Vec<Scalar, Bytes>>(x);
-  else multiply_block<Bytes / 2>(x);
 }
 
 // ---- One thread ----
@@ -189,13 +179,6 @@ Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
   return scratch.data();
 }
 
-void pack_rows_of_a(const Product& x, Scalar* to) {
-  for (int64_t i = 0; i < x.m; i += PANEL) {
-    const int64_t rows = std::min(PANEL, x.m - i);
-    copy_matrix(x.k, rows, x.a + i * x.ra, x.ca, x.ra, to + i * x.k, rows);
-  }
-}
-
 // m rows from row i on, n columns from j on, k deep from p on.
 Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, int64_t p,
                 int64_t k) {
@@ -206,7 +189,10 @@ Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, in
 // Of at most SLAB rows, and not deeper than KC.
 void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
   Scalar* a_panels = pack_a ? at_least(scratch_a, x.k * x.m) : nullptr;
-  if (pack_a) pack_rows_of_a(x, a_panels);
+  for (int64_t i = 0; pack_a && i < x.m; i += PANEL) {
+    const int64_t rows = std::min(PANEL, x.m - i);
+    copy_matrix(x.k, rows, x.a + i * x.ra, x.ca, x.ra, a_panels + i * x.k, rows);
+  }
   const int64_t nc = pack_b ? NC : x.n, mc = std::clamp(FIRST / x.k, PANEL, MC) / PANEL * PANEL;
   for (int64_t j = 0; j < x.n; j += nc) {
     const int64_t n = std::min(nc, x.n - j);
@@ -221,20 +207,9 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
   }
 }
 
-template <class F> void one_by_one(Product x, F f) {
-  const GemmBatch batch = std::exchange(x.batch, {});
-  for (int64_t at = 0; at < batch.count; ++at) {
-    f(x);
-    x.a += batch.a;
-    x.b += batch.b;
-    x.c += batch.c;
-  }
-}
-
 void multiply(Product& x) {
   // A turned panel that few rows read is made in short pieces, which are read soon (measured).
-  const Groups deep(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC);
-  const int64_t kc = deep.size + (deep.larger > 0);
+  const int64_t kc = Groups(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC).largest();
   const bool pack_b = x.cb != 1 || (x.m >= ROWS_FOR_PAGES && !on_few_pages(kc, x.rb)) ||
                       (x.m >= ROWS_FOR_CACHE && !fit_first_cache(kc, x.rb));
   // What a tile reads of A: its rows, `ra` apart; or kc columns, `ca` apart.
@@ -245,9 +220,13 @@ void multiply(Product& x) {
   const bool one_block =
       x.m * std::max(x.n, x.k) <= SMALL && kc == x.k && !pack_a && (!pack_b || x.n <= NC);
   // A batch goes through together if it is one strip, which reads each number once.
-  const int64_t wide = (x.n * S + VECTOR_BYTES - 1) / VECTOR_BYTES;
-  if (x.batch.count > 1 && !(one_block && next_strip(wide, x.vectors) == wide))
-    return one_by_one(x, [](Product& one) { multiply(one); });
+  const int64_t wide = vectors_in(x.n);
+  if (x.batch.count > 1 && !(one_block && next_strip(wide, x.vectors) == wide)) {
+    const GemmBatch batch = std::exchange(x.batch, {});
+    for (int64_t at = 0; at < batch.count; ++at, x.a += batch.a, x.b += batch.b, x.c += batch.c)
+      multiply(x);
+    return;
+  }
   if (one_block) {
     x.fill_b = pack_b;
     if (pack_b) x.b_panels = at_least(scratch_b, x.k * x.n);
@@ -261,30 +240,6 @@ void multiply(Product& x) {
 
 // ---- Which way round, and how many threads ----
 
-void share(Product& x) {
-  // Multiply-adds that are worth a thread: some 20 microseconds.
-  constexpr int64_t WORTH = 1 << 20;
-  const int64_t work = x.m * x.n * x.k;
-  if (work < 2 * WORTH) return multiply(x);
-  if (x.batch.count > 1) return one_by_one(x, [](Product& one) { share(one); });
-  const bool by_rows = x.m >= x.n;  // whole panels of A, or else tiles of two vectors
-  const int64_t unit = by_rows ? PANEL : 2 * VECTOR_BYTES / S, size = by_rows ? x.m : x.n;
-  const int64_t units = (size + unit - 1) / unit;
-  const int64_t grain = std::max<int64_t>(1, units * WORTH / work);
-  parallel_for(units, grain, [&](int64_t first, int64_t last) {
-    const int64_t begin = first * unit, end = std::min(last * unit, size);
-    Product part = by_rows ? part_of(x, begin, end - begin, 0, x.n, 0, x.k)
-                           : part_of(x, 0, x.m, begin, end - begin, 0, x.k);
-    multiply(part);
-  });
-}
-
-// Vectors in a row of n numbers, of the widest kind that is not wider than the row.
-template <int Bytes = VECTOR_BYTES> int64_t vectors_in(int64_t n) {
-  if constexpr (Bytes < 16) return n;
-  else return n * S >= Bytes ? (n * S + Bytes - 1) / Bytes : vectors_in<Bytes / 2>(n);
-}
-
 // About ten times the cycles that a product takes: multiply-adds, two vectors a cycle (few rows
 // have too few chains for that), and turning B into panels.
 int64_t cost(int64_t m, int64_t n, int64_t k, bool b_turned) {
@@ -292,43 +247,37 @@ int64_t cost(int64_t m, int64_t n, int64_t k, bool b_turned) {
 }
 
 // C^T = B^T A^T has the same chains. It is made beside C and turned into its place.
-void multiply_turned(const Product& x) {
+void multiply_beside(const Product& x) {
   const int64_t size = x.m * x.n, count = x.batch.count;
   Scalar* held = at_least(scratch_c, count * size);
   Product t{x.n, x.m, x.k, x.b, x.cb, x.rb, x.a, x.ca, x.ra, held, x.m, x.onto,
             {count, x.batch.b, x.batch.a, size}};
   for (int64_t at = 0; x.onto && at < count; ++at)
     copy_matrix(x.n, x.m, x.c + at * x.batch.c, 1, x.rc, held + at * size, x.m);
-  share(t);
+  multiply(t);
   for (int64_t at = 0; at < count; ++at)
     copy_matrix(x.m, x.n, held + at * size, 1, x.m, x.c + at * x.batch.c, x.rc);
 }
 
 // Some HELD numbers of C at a time, which are still near when they are turned: of all rows and
 // columns, or of as many as that makes (in equal pieces), or of several products of a batch.
-void share_turned(const Product& x) {
+void multiply_turned(Product& x) {
   constexpr int64_t HELD = 1 << 18, LEAST = 256;
-  if (x.batch.count * x.m * x.n <= HELD) return multiply_turned(x);  // without divisions
-  const auto pieces = [](int64_t n, int64_t size) { return (n + size - 1) / size; };
-  const auto equal = [&](int64_t n, int64_t most) { return pieces(n, pieces(n, most)); };
-  const int64_t columns = equal(x.n, std::max(HELD / x.m, LEAST));
-  const int64_t rows = equal(x.m, std::max(HELD / columns, LEAST));
+  if (x.batch.count * x.m * x.n <= HELD) return multiply_beside(x);  // without divisions
+  const int64_t columns = Groups(x.n, std::max(HELD / x.m, LEAST)).largest();
+  const int64_t rows = Groups(x.m, std::max(HELD / columns, LEAST)).largest();
   const int64_t together = std::clamp<int64_t>(HELD / (x.m * x.n), 1, x.batch.count);
-  const int64_t across = pieces(x.n, columns), down = pieces(x.m, rows);
-  const int64_t all = pieces(x.batch.count, together) * down * across;
-  parallel_for(all, 1, [&](int64_t first, int64_t last) {
-    for (int64_t piece = first; piece < last; ++piece) {
-      const int64_t j = piece % across * columns, i = piece / across % down * rows;
-      const int64_t at = piece / across / down * together;
-      Product part =
-          part_of(x, i, std::min(rows, x.m - i), j, std::min(columns, x.n - j), 0, x.k);
-      part.batch.count = std::min(together, x.batch.count - at);
-      part.a += at * x.batch.a;
-      part.b += at * x.batch.b;
-      part.c += at * x.batch.c;
-      multiply_turned(part);
-    }
-  });
+  for (int64_t at = 0; at < x.batch.count; at += together)
+    for (int64_t i = 0; i < x.m; i += rows)
+      for (int64_t j = 0; j < x.n; j += columns) {
+        Product part =
+            part_of(x, i, std::min(rows, x.m - i), j, std::min(columns, x.n - j), 0, x.k);
+        part.batch.count = std::min(together, x.batch.count - at);
+        part.a += at * x.batch.a;
+        part.b += at * x.batch.b;
+        part.c += at * x.batch.c;
+        multiply_beside(part);
+      }
 }
 
 }  // namespace
@@ -350,8 +299,22 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
   // The usual case never gains by turning, and is spared the estimate.
   const bool plain = cb == 1 && n * S >= VECTOR_BYTES;
   const int64_t turning = 5 * m * n + 500;  // C, in cost()'s tenths of a cycle (measured)
-  if (plain || cost(m, n, k, cb != 1) <= cost(n, m, k, ra != 1) + turning) share(x);
-  else share_turned(x);
+  const bool turned = !plain && cost(m, n, k, cb != 1) > cost(n, m, k, ra != 1) + turning;
+  const auto run = turned ? multiply_turned : multiply;
+  // Multiply-adds that are worth a thread: some 20 microseconds. (Turning C is as much as 8.)
+  constexpr int64_t WORTH = 1 << 20;
+  const int64_t work = m * n * (k + (turned ? 8 : 0));
+  if (work < 2 * WORTH) return run(x);
+  const bool by_rows = m >= n;  // whole panels of A, or else tiles of two vectors
+  const int64_t unit = by_rows != turned ? PANEL : 2 * VECTOR_BYTES / S;
+  const int64_t size = by_rows ? m : n, units = (size + unit - 1) / unit;
+  const int64_t grain = std::max<int64_t>(1, units * WORTH / work);
+  parallel_for(units, grain, [=, &x](int64_t first, int64_t last) {
+    const int64_t begin = first * unit, end = std::min(last * unit, size);
+    Product part = by_rows ? part_of(x, begin, end - begin, 0, n, 0, k)
+                           : part_of(x, 0, m, begin, end - begin, 0, k);
+    run(part);
+  });
 }
 
 void gemm_naive(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,

@@ -23,20 +23,19 @@ constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
 // At most 16 rows: with 32 registers a product of 16 rows, one vector wide, is one tile.
 constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors); }
 
-// A column of tiles. Strides are in bytes here, so that a step is one addition: r... from row to
-// row, c... from column to column. The last vector of a row may start early (last_b, last_from,
-// last_c bytes from the row's beginning) and overlap the one before: an element is the same chain
-// in both.
+// A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector of
+// a row may start early, `last` bytes from the row's beginning, and overlap the one before: an
+// element is the same chain in both.
 struct Tiles {
   int64_t k = 0;  // at least 1
   const char* a = nullptr;
   int64_t ra = 0, ca = 0;
   const char* b = nullptr;
-  int64_t rb = 0, last_b = 0;
+  int64_t rb = 0;
   const char* from = nullptr;  // where the chains start: zeros, or what C holds
-  int64_t rfrom = 0, last_from = 0;
+  int64_t rfrom = 0;
   char* c = nullptr;
-  int64_t rc = 0, last_c = 0;
+  int64_t rc = 0, last = 0;
 };
 
 // Each step asks memory for the row of B that is needed so many steps later (prefetch). The CPU
@@ -48,19 +47,17 @@ template <class V> ALWAYS_INLINE V read(const char* from) {
   return simd::load<V>(reinterpret_cast<const Scalar*>(from));
 }
 
-// `count` tiles of R rows of NV vectors, one below the other.
-template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) {
+// `count` tiles of R rows of NV vectors, one below the other. Moves `given` to what is below.
+template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
   const Tiles t = given;  // a store into C might change `given`, for all that compilers know
   constexpr int64_t WIDE = sizeof(V);
-  const auto at = [](int j, int64_t last) { return j == NV - 1 ? last : j * WIDE; };
+  const auto at = [&](int j) { return j == NV - 1 ? t.last : j * WIDE; };
   const char *a_tile = t.a, *from = t.from;
   char* c = t.c;
   for (; count > 0; --count) {
     V acc[R][NV];
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 6
-      for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j, t.last_from));
+    UNROLL for (int i = 0; i < R; ++i)
+      UNROLL for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j));
     // An address for each row would take more general registers than there are. So two halves of
     // the rows share their offsets, which a load adds by itself (6 is 3 + 3, 7 is 3 + 4).
     constexpr int HALF = (R + 1) / 2;
@@ -71,7 +68,6 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
       const int row = i % HALF, first = row < 6 ? row : 3;
       return (i < HALF ? a : lower) + rows[first] + rows[row - first];
     };
-    const int64_t ca = t.ca, rb = t.rb, last_b = t.last_b, ahead = AHEAD * rb;
     int64_t k = t.k;
     do {
       // In each step, or compilers add up the offsets of rows in place of keeping them.
@@ -79,39 +75,21 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
         asm("" : "+r"(lower), "+r"(rows[1]), "+r"(rows[2]), "+r"(rows[3]), "+r"(rows[4]),
             "+r"(rows[5]));
       // Whichever are fewer, a row of B or the numbers of A, stay in registers for the step.
-      if constexpr (NV <= R) {
-        V row[NV];
-#pragma GCC unroll 6
-        for (int j = 0; j < NV; ++j) simd::hold(row[j] = read<V>(b + at(j, last_b)));
-#pragma GCC unroll 16
-        for (int i = 0; i < R; ++i) {
-          const V left = simd::all<V>(read<Scalar>(row_of_a(i)));
-#pragma GCC unroll 6
-          for (int j = 0; j < NV; ++j) acc[i][j] = simd::fma(left, row[j], acc[i][j]);
-        }
-      } else {
-        V left[R];
-#pragma GCC unroll 6
-        for (int i = 0; i < R; ++i) left[i] = simd::all<V>(read<Scalar>(row_of_a(i)));
-#pragma GCC unroll 6
-        for (int j = 0; j < NV; ++j) {
-          V right = read<V>(b + at(j, last_b));
-          simd::hold(right);
-#pragma GCC unroll 6
-          for (int i = 0; i < R; ++i) acc[i][j] = simd::fma(left[i], right, acc[i][j]);
-        }
+      V left[R], row[NV];
+      UNROLL for (int n = 0; n < R * NV; ++n) {
+        const int i = NV <= R ? n / NV : n % R, j = NV <= R ? n % NV : n / R;
+        if (i == 0) simd::hold(row[j] = read<V>(b + at(j)));
+        if (j == 0) left[i] = simd::all<V>(read<Scalar>(row_of_a(i)));
+        acc[i][j] = simd::fma(left[i], row[j], acc[i][j]);
       }
-      a += ca;
-      lower += ca;
-      b += rb;
-      asm("" : "+r"(b));  // or compilers keep the address that is `ahead`, and subtract
-#pragma GCC unroll 6
-      for (int j = 0; j < NV; j += 64 / WIDE) __builtin_prefetch(b + ahead + j * WIDE);
+      a += t.ca;
+      lower += t.ca;
+      b += t.rb;
+      asm("" : "+r"(b));  // or compilers keep the address that is AHEAD, and subtract
+      UNROLL for (int j = 0; j < NV * WIDE; j += 64) __builtin_prefetch(b + AHEAD * t.rb + j);
     } while (--k != 0);
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 6
-      for (int j = 0; j < NV; ++j) __builtin_memcpy(c + at(j, t.last_c), &acc[i][j], sizeof(V));
+    UNROLL for (int i = 0; i < R; ++i) {
+      UNROLL for (int j = 0; j < NV; ++j) __builtin_memcpy(c + at(j), &acc[i][j], sizeof(V));
       if (t.k < 32) __builtin_prefetch(c + R * t.rc, 1);  // short tiles wait for C
       c += t.rc;
       asm("" : "+r"(c));  // or compilers keep a pointer for each row
@@ -119,13 +97,16 @@ template <class V, int R, int NV> void tiles(const Tiles& given, int64_t count) 
     a_tile += R * t.ra;
     from += R * t.rfrom;
   }
+  given.a = a_tile;
+  given.from = from;
+  given.c = c;
 }
 
-using RunTiles = void (*)(const Tiles&, int64_t count);
+// The same, R known when it runs.
 template <class V, int NV, int... R>
-RunTiles tiles_of(int64_t rows, std::integer_sequence<int, R...>) {
-  static constexpr RunTiles FOR_ROWS[] = {tiles<V, R + 1, NV>...};
-  return FOR_ROWS[rows - 1];
+void tiles_of(int64_t rows, Tiles& t, int64_t count, std::integer_sequence<int, R...>) {
+  static constexpr void (*FOR_ROWS[])(Tiles&, int64_t) = {tiles<V, R + 1, NV>...};
+  FOR_ROWS[rows - 1](t, count);
 }
 
 }  // namespace kernel

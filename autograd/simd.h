@@ -37,6 +37,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 #define ALWAYS_INLINE [[gnu::always_inline]] inline
+#define UNROLL _Pragma("GCC unroll 32")  // a loop of fixed length becomes straight code
 
 namespace heed::simd {
 
@@ -162,8 +163,7 @@ ALWAYS_INLINE void exchange(V& a, V& b, std::integer_sequence<int, L...>) {
 // row[i][j] becomes row[j][i]: the quarters of the square across, then those of each quarter,
 // down to single lanes.
 template <class V, int W, int H = W / 2> ALWAYS_INLINE void transpose(V (&row)[W]) {
-#pragma GCC unroll 16
-  for (int i = 0; i < W; ++i)
+  UNROLL for (int i = 0; i < W; ++i)
     if ((i & H) == 0) exchange<H>(row[i], row[i + H], std::make_integer_sequence<int, W>{});
   if constexpr (H > 1) transpose<V, W, H / 2>(row);
 }
@@ -175,8 +175,7 @@ template <class V, int W, int H = W / 2> ALWAYS_INLINE void transpose(V (&row)[W
 template <class V> ALWAYS_INLINE V load_first(const Element<V>* from, int64_t n) {
   Element<V> padded[LANES<V>] = {};
   int64_t i = 0;
-#pragma GCC unroll 4
-  for (int piece = LANES<V> / 2; piece > 0; piece /= 2)
+  UNROLL for (int piece = LANES<V> / 2; piece > 0; piece /= 2)
     if (n & piece) {
       __builtin_memcpy(padded + i, from + i, size_t(piece) * sizeof(Element<V>));
       i += piece;
