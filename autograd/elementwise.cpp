@@ -207,18 +207,21 @@ Tensor operator>(const Tensor& x, double s) {
 }
 
 // ---- functions
-// v^p as C has it, but for any base the same bits everywhere: a whole p by squaring.
+// v^p as C has it, but for any base the same bits everywhere: a small whole p by squaring (whose
+// error grows with p).
 static double power(double v, double p) {
-  if (p > -0x1p31 && p < 0x1p31 && p == double(int64_t(p))) {
+  const bool whole = p == std::trunc(p), odd = whole && std::fmod(p, 2) != 0;
+  if (whole && std::abs(p) <= 32) {
     double y = 1;
-    for (int64_t n = int64_t(p < 0 ? -p : p); n > 0; n /= 2, v *= v)
+    for (int n = int(std::abs(p)); n > 0; n /= 2, v *= v)
       if (n % 2) y *= v;
     return p < 0 ? 1 / y : y;
   }
   constexpr double INF = std::numeric_limits<double>::infinity();
-  if (v > 0 && v < INF) return exact::pow(v, p);
-  if (v != v || (v < 0 && v > -INF)) return std::numeric_limits<double>::quiet_NaN();
-  return (v == 0) == (p > 0) ? 0 : INF;
+  const double size = std::abs(v);
+  if (v != v || (v < 0 && size < INF && !whole)) return std::numeric_limits<double>::quiet_NaN();
+  const double y = size > 0 && size < INF ? exact::pow(size, p) : (size == 0) == (p > 0) ? 0 : INF;
+  return odd ? std::copysign(y, v) : y;
 }
 
 static Tensor power(const Tensor& x, double p) {
@@ -279,7 +282,7 @@ Tensor relu(const Tensor& x) {
   Tensor y = map("relu", x, [](Scalar v) { return v <= 0 ? Scalar(0) : v; });
   return record(
       "relu", y, inputs(x), saved(y), [](const Tensor& g, GradOf dx, const Tensor& y) {
-        dx += zip("relu", g, y, [](Scalar p, Scalar v) { return v > 0 ? p : Scalar(0); });
+        dx += zip("relu", g, y, [](Scalar p, Scalar v) { return v <= 0 ? Scalar(0) : p; });
       });
 }
 

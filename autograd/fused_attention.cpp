@@ -71,8 +71,9 @@ void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
       factor, b.rows, [](auto x) { return simd::exp(x); }, factor);
   for (int64_t r = 0; r < b.rows; ++r, s += b.x.line, y += b.x.d_v) {
     Scalar* to = s;  // vectors come from left to right, and each takes the place of its scores
-    const auto power = [&to, scale, most = most[r]](auto s, auto shown) {
-      const auto p = shown == 0 ? decltype(s){} : simd::exp(s * scale - most);
+    const Scalar shift = most[r] == -INF ? 0 : most[r];  // scores that are all -INF, as above
+    const auto power = [&to, scale, shift](auto s, auto shown) {
+      const auto p = shown == 0 ? decltype(s){} : simd::exp(s * scale - shift);
       simd::store(to, p);  // a line has room for a whole last vector
       to += simd::LANES<decltype(s)>;
       return p;

@@ -116,6 +116,20 @@ template <size_t N, size_t M, class F> struct Recorded final : Node {
   }
 };
 
+// As record(), which follows, for views and copies: they make no numbers, and what they show may
+// be NaN or not yet written. Here, and in the last record(), is where NoGrad and requires_grad
+// count.
+template <size_t N, size_t M, class F>
+Tensor record_moved(const char* name, Tensor&& y, const Tensors<N>& inputs,
+                    const Tensors<M>& saved, F step) {
+  bool wanted = false;
+  for (const Tensor* x : inputs) wanted |= x->requires_grad();
+  if (!wanted || !grad_enabled) return y;
+  y.set_node(Ref<Node>::adopt(
+      new Recorded<N, M, F>(name, y.shape(), inputs, saved, std::move(step))));
+  return y;
+}
+
 // Makes y the result of an operation:
 //   return record("mul", y, inputs(a, b), saved(a, b),
 //                 [](const Tensor& g, GradOf da, GradOf db, const Tensor& a, const Tensor& b) {
@@ -123,18 +137,13 @@ template <size_t N, size_t M, class F> struct Recorded final : Node {
 //                   if (db) db += g * a;
 //                 });
 // The step receives g = dL/dy, a place for each input's gradient, and what was saved; it runs
-// without recording. This is the only place that looks at NoGrad and requires_grad. (Where y is
-// moved along, it is so once: a move of what was just written waits for the memory.)
+// without recording. (Where y is moved along, it is so once: a move of what was just written
+// waits for the memory.)
 template <size_t N, size_t M, class F>
 Tensor record(const char* name, Tensor&& y, const Tensors<N>& inputs, const Tensors<M>& saved,
               F step) {
   if (anomaly_enabled) [[unlikely]] check_finite(name, "forward", y);
-  bool wanted = false;
-  for (const Tensor* x : inputs) wanted |= x->requires_grad();
-  if (!wanted || !grad_enabled) return y;
-  y.set_node(Ref<Node>::adopt(
-      new Recorded<N, M, F>(name, y.shape(), inputs, saved, std::move(step))));
-  return y;
+  return record_moved(name, std::move(y), inputs, saved, std::move(step));
 }
 
 template <size_t N, size_t M, class F>

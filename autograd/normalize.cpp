@@ -65,7 +65,8 @@ void scale_and_shift(const Scalar* x, int64_t N, int64_t C, const Scalar* mean, 
   });
 }
 
-// db = sum g, dw = sum g xhat, dx = w r (g - share db - xhat share dw)
+// db = sum g, dw = sum g xhat, dx = w r (g - share db - xhat share dw); or dx = w r g where
+// share is 0: an infinite sum, or xhat, must not reach other samples
 void batch_gradient(const Scalar* g, const Scalar* xhat, int64_t N, int64_t C, const Scalar* w,
                     const Scalar* r, Scalar share, Scalar* db, Scalar* dw, Scalar* dx) {
   for_columns(C, [=]<class V>(V, int64_t j) {
@@ -82,7 +83,8 @@ void batch_gradient(const Scalar* g, const Scalar* xhat, int64_t N, int64_t C, c
     sum *= share;
     sum_h *= share;
     for (int64_t at = j; at < N * C; at += C) {
-      V d = simd::load<V>(g + at) - sum - simd::load<V>(xhat + at) * sum_h;
+      V d = simd::load<V>(g + at);
+      if (share != 0) d = d - sum - simd::load<V>(xhat + at) * sum_h;
       simd::store(dx + at, V(scale * d));
     }
   });

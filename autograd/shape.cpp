@@ -73,7 +73,7 @@ Tensor Tensor::view(const Shape& wanted) const {
              strides_, ", do not lie in row-major order\n",
              "  call contiguous() first, which copies them into that order (or use reshape())");
   Tensor y = with(shape, contiguous_strides(shape), offset_);
-  return record("view", std::move(y), inputs(*this), saved(),
+  return record_moved("view", std::move(y), inputs(*this), saved(),
                 [before = shape_](const Tensor& g, GradOf dx) { dx += g.view(before); });
 }
 
@@ -90,7 +90,7 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
   Strides strides = strides_;
   std::swap(shape[i], shape[j]);
   std::swap(strides[i], strides[j]);
-  return record("transpose", with(shape, strides, offset_), inputs(*this), saved(),
+  return record_moved("transpose", with(shape, strides, offset_), inputs(*this), saved(),
                 [i, j](const Tensor& g, GradOf dx) { dx += g.transpose(i, j); });
 }
 
@@ -110,7 +110,7 @@ Tensor Tensor::permute(std::initializer_list<int> dims) const {
     strides[i] = strides_[d];
     from[size_t(i++)] = d;
   }
-  return record("permute", with(shape, strides, offset_), inputs(*this), saved(),
+  return record_moved("permute", with(shape, strides, offset_), inputs(*this), saved(),
                 [from, before = shape_](const Tensor& g, GradOf dx) {
                   Strides back = before;
                   for (int k = 0; k < before.rank(); ++k)
@@ -130,7 +130,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
   }
   Strides strides = broadcast_strides("expand", shape_, strides_, shape);
   heed::numel(shape);  // throws if it is too large
-  return record("expand", with(shape, strides, offset_), inputs(*this), saved(),
+  return record_moved("expand", with(shape, strides, offset_), inputs(*this), saved(),
                 [](const Tensor& g, GradOf dx) { dx += g; });  // summed back on arrival
 }
 
@@ -141,7 +141,7 @@ Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
              " to ", start, " + ", length, " in dimension ", d, " of shape ", shape_);
   Shape shape = shape_;
   shape[d] = length;
-  return record("narrow", with(shape, strides_, offset_ + start * strides_[d]), inputs(*this),
+  return record_moved("narrow", with(shape, strides_, offset_ + start * strides_[d]), inputs(*this),
                 saved(), [d, start, length](const Tensor& g, GradOf dx) {
                   if (dx) dx.whole().narrow(d, start, length).add_(g);
                 });
@@ -159,7 +159,7 @@ Tensor Tensor::squeeze(int dim) const {
   check_defined("squeeze", *this);
   int d = wrap_dim("squeeze", dim, this->dim());
   if (shape_[d] != 1) return *this;
-  return record("squeeze", with(shape_.without(d), strides_.without(d), offset_), inputs(*this),
+  return record_moved("squeeze", with(shape_.without(d), strides_.without(d), offset_), inputs(*this),
                 saved(), [d](const Tensor& g, GradOf dx) { dx += g.unsqueeze(d); });
 }
 
@@ -167,7 +167,7 @@ Tensor Tensor::unsqueeze(int dim) const {
   check_defined("unsqueeze", *this);
   int d = wrap_dim("unsqueeze", dim, this->dim() + 1);
   int64_t step = d < this->dim() ? shape_[d] * strides_[d] : 1;
-  return record("unsqueeze", with(shape_.with(d, 1), strides_.with(d, step), offset_),
+  return record_moved("unsqueeze", with(shape_.with(d, 1), strides_.with(d, step), offset_),
                 inputs(*this), saved(),
                 [d](const Tensor& g, GradOf dx) { dx += g.squeeze(d); });
 }
@@ -210,7 +210,7 @@ Tensor Tensor::clone() const {
   check_defined("clone", *this);
   Tensor y = empty(shape_);
   copy_numbers(detach(), y.mutable_data());
-  return record("clone", std::move(y), inputs(*this), saved(),
+  return record_moved("clone", std::move(y), inputs(*this), saved(),
                 [](const Tensor& g, GradOf dx) { dx += g; });
 }
 
@@ -302,7 +302,11 @@ Tensor index_select(const Tensor& x, std::span<const int> index) {
 
 // dw[ids[i]] += g[i], but for padding_idx
 Tensor embedding(std::span<const int> ids, const Tensor& weight, int padding_idx) {
-  return record("embedding", gather_rows("embedding", weight, ids), inputs(weight), saved(),
+  Tensor rows = gather_rows("embedding", weight, ids);
+  HEED_CHECK(padding_idx >= -1 && padding_idx < weight.size(0), "[embedding] padding_idx ",
+             padding_idx, " for a weight ", weight.shape(),
+             ": one of its rows wanted, or -1 for none");
+  return record("embedding", std::move(rows), inputs(weight), saved(),
                 [padding_idx, kept = PoolVector<int>(ids.begin(), ids.end())](const Tensor& g,
                                                                               GradOf dw) {
                   if (dw) scatter_rows(g, kept, padding_idx, dw.whole());

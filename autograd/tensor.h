@@ -57,7 +57,7 @@ class Tensor {
 
   // ---- shapes. y has x's numbers; all but reshape, contiguous and clone share its storage.
   Tensor view(const Shape& shape) const;         // same order, other shape; one size may be -1
-  Tensor reshape(const Shape& shape) const;      // a view if possible, else a copy
+  Tensor reshape(const Shape& shape) const;      // a view if contiguous, else a copy
   Tensor transpose(int dim0, int dim1) const;    // swaps two dimensions
   Tensor permute(std::initializer_list<int> dims) const;  // y's dimension i is x's dims[i]
   Tensor expand(const Shape& shape) const;       // repeats sizes of 1; -1 keeps a size

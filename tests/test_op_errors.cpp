@@ -204,6 +204,8 @@ TEST_CASE("op errors: joining and picking") {
   expect_error([&] { embedding(far, a); }, {"[embedding]", "index 2", "place 1", "(2, 3)"});
   expect_error([&] { embedding(negative, a); }, {"[embedding]", "index -1", "0 to 1"});
   expect_error([&] { embedding(IDS, scalar(1)); }, {"[embedding]", "scalar"});
+  for (int row : {2, -2})
+    expect_error([&] { embedding(IDS, a, row); }, {"[embedding] padding_idx", "(2, 3)"});
 }
 
 TEST_CASE("op errors: reductions") {

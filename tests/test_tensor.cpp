@@ -256,6 +256,7 @@ TEST_CASE("tensor: empty tensors go through") {
   CHECK(stack({none, none}, 0).shape() == Shape{2, 0, 3});
   CHECK(index_select(ones({4, 3}), std::vector<int>{}).shape() == Shape{0, 3});
   CHECK(none.view({3, 0}).shape() == Shape{3, 0});
+  CHECK(zeros({2, 0, 3}).transpose(0, 2).view({0}).shape() == Shape{0});
   CHECK(none.expand({2, 0, 3}).shape() == Shape{2, 0, 3});
   CHECK(matmul(ones({2, 3, 0}), ones({0, 4})).to_vector() == Numbers(24, 0));
 
