@@ -14,7 +14,8 @@ inline namespace HEED_PRECISION {
 namespace fused {
 
 constexpr int64_t ROWS = 192, COLUMNS = 128;  // of a block at most: queries, keys (measured)
-// A block ends where a row sees more keys than its first row does, rounded up to a multiple.
+// A block ends where a row sees more keys than its first row does, rounded up to a multiple of
+// RISE.
 constexpr int64_t RISE = 32;
 
 // x's shape with another last size.

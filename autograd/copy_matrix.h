@@ -38,9 +38,9 @@ void turn_columns(int64_t m, const Scalar* from, int64_t column, Scalar* to, int
   }
 }
 
-// to[i * to_row + j] = from[i * row + j * column] for i < m, j < n. (j is for the recursion:
-// columns before it are there already. What vectors of a width leave over goes to narrower ones,
-// at 16 bytes to one that overlaps.)
+// to[i * to_row + j] = from[i * row + j * column] for i < m, j < n. (Calls itself with
+// narrower vectors for the columns from j on; at 16 bytes the last vector overlaps the one
+// before.)
 template <int Bytes = VECTOR_BYTES>
 void copy_matrix(int64_t m, int64_t n, const Scalar* from, int64_t row, int64_t column, Scalar* to,
                  int64_t to_row, int64_t j = 0) {

@@ -220,7 +220,8 @@ static double power(double v, double p) {
   constexpr double INF = std::numeric_limits<double>::infinity();
   const double size = std::abs(v);
   if (v != v || (v < 0 && size < INF && !whole)) return std::numeric_limits<double>::quiet_NaN();
-  const double y = size > 0 && size < INF ? exact::pow(size, p) : (size == 0) == (p > 0) ? 0 : INF;
+  double y = (size == 0) == (p > 0) ? 0 : INF;
+  if (size > 0 && size < INF) y = exact::pow(size, p);
   return odd ? std::copysign(y, v) : y;
 }
 

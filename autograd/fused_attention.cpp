@@ -55,7 +55,7 @@ struct Kept {
 // The scores s become p; y is put right for new maxima. Maxima first, since each sum of powers
 // would wait for its own.
 void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
-  // Like the CPU's maximum it may lose NaN; the sum of powers does not.
+  // Drops NaN, as the CPU's instruction does; the sum of powers keeps it.
   const auto larger = [](auto a, auto b) { return a > b ? a : b; };
   const auto visible = [](auto s, auto shown) {
     return shown == 0 ? simd::all<decltype(s)>(-INF) : s;
@@ -177,7 +177,7 @@ void check_operands(const Tensor& query, const Tensor& key, const Tensor& value,
   HEED_CHECK(
       fit, "[fused_attention] query ", q, ", key ", k, ", value ", v,
       ": (..., Tq, d), (..., Tk, d) and (..., Tk, dv) wanted, with equal sizes in front");
-  const int64_t most = int64_t(1) << std::numeric_limits<Scalar>::digits;  // that it can count
+  const int64_t most = int64_t(1) << std::numeric_limits<Scalar>::digits;  // counted exactly
   HEED_CHECK(k[rank - 2] <= most, "[fused_attention] ", k[rank - 2], " keys: at most ", most,
              "\n  cut the text into pieces, or build with -DHEED_DOUBLE");
   if (!mask.defined()) return;

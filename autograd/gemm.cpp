@@ -4,8 +4,9 @@
 // from 0 to k: each step loads a piece of a row of B, broadcasts one number of A for each row,
 // and does all their fused multiply-adds (gemm_kernel.h). A strip is a column of tiles, which
 // all read the same columns of B; a product is strips side by side. As long as the operands fit
-// the caches that is all, straight on the operands; what is left over in m or n, a tail, is met
-// by smaller and by overlapping tiles. For a batch of narrow products all this is chosen once.
+// the caches that is all, straight on the operands; what is left over in m or n, a tail, is
+// covered by smaller and by overlapping tiles. A batch whose products are one strip wide goes
+// through together, its tiles chosen once.
 //
 // Larger products are cut into blocks, KC deep and MC rows of A high. And an operand that would
 // lie badly in the caches (on too many pages, in rows that compete for the same few places, or in
@@ -31,8 +32,8 @@ namespace {
 
 using namespace kernel;
 
-// A product, or a batch of them. Strides in elements. Handed on by reference, and what multiply()
-// decides is put in: a copy would take a small product as long as some rows of a tile.
+// A product, or a batch of them. Strides in elements. Passed by reference and completed by
+// multiply(): a copy costs a small product as much as some rows of a tile.
 struct Product {
   int64_t m, n, k;
   const Scalar* a;
@@ -44,7 +45,7 @@ struct Product {
   bool onto;  // chains go on from C
   GemmBatch batch;
   // Decided in multiply():
-  int64_t vectors = 0;         // the width of a strip, tails apart
+  int64_t vectors = 0;         // in a strip, but for the last ones
   Scalar* a_panels = nullptr;  // packed A: panels of PANEL rows, or null
   Scalar* b_panels = nullptr;  // packed B, or the memory for it, or null
   bool fill_b = false;         // b_panels are still empty: each strip packs its own
@@ -56,7 +57,8 @@ struct Product {
 constexpr int64_t PANEL = max_rows(2);
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
-// groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (fewer chains).
+// groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (whose second
+// tile has fewer chains).
 struct Groups {
   int64_t count = 1, size, larger = 0;
   Groups(int64_t n, int64_t most) : size(n) {
@@ -109,10 +111,10 @@ int64_t vectors_for(int64_t m) {
   return 2;
 }
 
-// How many of the vectors that are left the next strip takes: as many as wanted, but 5 are
-// 2 + 3, there being no tile of 5, and one is never left over: 7 are 4 + 3, and 3 or 4 go at once
-// where one less was wanted. A strip of one would overlap the strip before it, and add to the
-// same elements twice where chains go on from C.
+// How many of the vectors that are left the next strip takes: as many as wanted, with two
+// exceptions. There is no tile of 5: 5 are 2 + 3. And one is never left alone (it would overlap
+// the strip before it, and add twice where chains go on from C): 7 are 4 + 3, and 3 or 4 go at
+// once where one less was wanted.
 int64_t next_strip(int64_t left, int64_t wanted) {
   const int64_t now = std::min(left, wanted);
   if (now != 5 && left - now != 1) return now;
@@ -208,7 +210,8 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
 }
 
 void multiply(Product& x) {
-  // A turned panel that few rows read is made in short pieces, which are read soon (measured).
+  // A turned panel that few rows read is packed KC / 6 rows at a time, which are read soon
+  // (measured).
   const int64_t kc = Groups(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC).largest();
   const bool pack_b = x.cb != 1 || (x.m >= ROWS_FOR_PAGES && !on_few_pages(kc, x.rb)) ||
                       (x.m >= ROWS_FOR_CACHE && !fit_first_cache(kc, x.rb));
@@ -240,8 +243,8 @@ void multiply(Product& x) {
 
 // ---- Which way round, and how many threads ----
 
-// About ten times the cycles that a product takes: multiply-adds, two vectors a cycle (few rows
-// have too few chains for that), and turning B into panels.
+// What a product takes, roughly, in tenths of a cycle: multiply-adds, two vectors a cycle (few
+// rows have too few chains for that), and turning B into panels.
 int64_t cost(int64_t m, int64_t n, int64_t k, bool b_turned) {
   return k * (5 * std::max<int64_t>(m, 2) * vectors_in(n) + (b_turned ? 3 * n : 0));
 }
@@ -305,7 +308,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
   constexpr int64_t WORTH = 1 << 20;
   const int64_t work = m * n * (k + (turned ? 8 : 0));
   if (work < 2 * WORTH) return run(x);
-  const bool by_rows = m >= n;  // whole panels of A, or else tiles of two vectors
+  const bool by_rows = m >= n;  // threads get whole panels of rows, or else pairs of vectors
   const int64_t unit = by_rows != turned ? PANEL : 2 * VECTOR_BYTES / S;
   const int64_t size = by_rows ? m : n, units = (size + unit - 1) / unit;
   const int64_t grain = std::max<int64_t>(1, units * WORTH / work);

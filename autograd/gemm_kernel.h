@@ -16,15 +16,15 @@ using simd::Vec;
 
 constexpr int64_t S = sizeof(Scalar);
 
-// Accumulators must be many: each is a chain of fused multiply-adds, which wait for one another 4
-// cycles, and two can start in a cycle, so that 8 chains are the least. And they must leave
+// Many accumulators are needed: each is a chain of fused multiply-adds, of which one waits 4
+// cycles for the one before, and two can start in a cycle: at least 8 chains. And they must leave
 // registers for a row of B and a number of A, or for a vector of B and a column of A.
 constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
 // At most 16 rows: with 32 registers a product of 16 rows, one vector wide, is one tile.
 constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors); }
 
-// A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector of
-// a row may start early, `last` bytes from the row's beginning, and overlap the one before: an
+// A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
+// of a row may start early, `last` bytes from the row's beginning, and overlap the one before: an
 // element is the same chain in both.
 struct Tiles {
   int64_t k = 0;  // at least 1
@@ -59,7 +59,7 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
     UNROLL for (int i = 0; i < R; ++i)
       UNROLL for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j));
     // An address for each row would take more general registers than there are. So two halves of
-    // the rows share their offsets, which a load adds by itself (6 is 3 + 3, 7 is 3 + 4).
+    // the rows share their offsets, which a load adds by itself (rows 6 and 7 take two of them).
     constexpr int HALF = (R + 1) / 2;
     const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
     int64_t rows[] = {0, t.ra, 2 * t.ra, 3 * t.ra, 4 * t.ra, 5 * t.ra};
@@ -90,7 +90,7 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
     } while (--k != 0);
     UNROLL for (int i = 0; i < R; ++i) {
       UNROLL for (int j = 0; j < NV; ++j) __builtin_memcpy(c + at(j), &acc[i][j], sizeof(V));
-      if (t.k < 32) __builtin_prefetch(c + R * t.rc, 1);  // short tiles wait for C
+      if (t.k < 32) __builtin_prefetch(c + R * t.rc, 1);  // a small k mostly waits for C
       c += t.rc;
       asm("" : "+r"(c));  // or compilers keep a pointer for each row
     }

@@ -74,7 +74,7 @@ Tensor Tensor::view(const Shape& wanted) const {
              "  call contiguous() first, which copies them into that order (or use reshape())");
   Tensor y = with(shape, contiguous_strides(shape), offset_);
   return record_moved("view", std::move(y), inputs(*this), saved(),
-                [before = shape_](const Tensor& g, GradOf dx) { dx += g.view(before); });
+                      [before = shape_](const Tensor& g, GradOf dx) { dx += g.view(before); });
 }
 
 Tensor Tensor::reshape(const Shape& wanted) const {
@@ -91,7 +91,7 @@ Tensor Tensor::transpose(int dim0, int dim1) const {
   std::swap(shape[i], shape[j]);
   std::swap(strides[i], strides[j]);
   return record_moved("transpose", with(shape, strides, offset_), inputs(*this), saved(),
-                [i, j](const Tensor& g, GradOf dx) { dx += g.transpose(i, j); });
+                      [i, j](const Tensor& g, GradOf dx) { dx += g.transpose(i, j); });
 }
 
 Tensor Tensor::permute(std::initializer_list<int> dims) const {
@@ -111,12 +111,12 @@ Tensor Tensor::permute(std::initializer_list<int> dims) const {
     from[size_t(i++)] = d;
   }
   return record_moved("permute", with(shape, strides, offset_), inputs(*this), saved(),
-                [from, before = shape_](const Tensor& g, GradOf dx) {
-                  Strides back = before;
-                  for (int k = 0; k < before.rank(); ++k)
-                    back[from[size_t(k)]] = g.strides()[k];
-                  dx += Tensor(g.storage(), g.offset(), before, back);
-                });
+                      [from, before = shape_](const Tensor& g, GradOf dx) {
+                        Strides back = before;
+                        for (int k = 0; k < before.rank(); ++k)
+                          back[from[size_t(k)]] = g.strides()[k];
+                        dx += Tensor(g.storage(), g.offset(), before, back);
+                      });
 }
 
 Tensor Tensor::expand(const Shape& wanted) const {
@@ -131,7 +131,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
   Strides strides = broadcast_strides("expand", shape_, strides_, shape);
   heed::numel(shape);  // throws if it is too large
   return record_moved("expand", with(shape, strides, offset_), inputs(*this), saved(),
-                [](const Tensor& g, GradOf dx) { dx += g; });  // summed back on arrival
+                      [](const Tensor& g, GradOf dx) { dx += g; });  // summed back on arrival
 }
 
 Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
@@ -141,10 +141,10 @@ Tensor Tensor::narrow(int dim, int64_t start, int64_t length) const {
              " to ", start, " + ", length, " in dimension ", d, " of shape ", shape_);
   Shape shape = shape_;
   shape[d] = length;
-  return record_moved("narrow", with(shape, strides_, offset_ + start * strides_[d]), inputs(*this),
-                saved(), [d, start, length](const Tensor& g, GradOf dx) {
-                  if (dx) dx.whole().narrow(d, start, length).add_(g);
-                });
+  return record_moved("narrow", with(shape, strides_, offset_ + start * strides_[d]),
+                      inputs(*this), saved(), [d, start, length](const Tensor& g, GradOf dx) {
+                        if (dx) dx.whole().narrow(d, start, length).add_(g);
+                      });
 }
 
 Tensor Tensor::select(int dim, int64_t index) const {
@@ -159,8 +159,9 @@ Tensor Tensor::squeeze(int dim) const {
   check_defined("squeeze", *this);
   int d = wrap_dim("squeeze", dim, this->dim());
   if (shape_[d] != 1) return *this;
-  return record_moved("squeeze", with(shape_.without(d), strides_.without(d), offset_), inputs(*this),
-                saved(), [d](const Tensor& g, GradOf dx) { dx += g.unsqueeze(d); });
+  return record_moved("squeeze", with(shape_.without(d), strides_.without(d), offset_),
+                      inputs(*this), saved(),
+                      [d](const Tensor& g, GradOf dx) { dx += g.unsqueeze(d); });
 }
 
 Tensor Tensor::unsqueeze(int dim) const {
@@ -168,8 +169,8 @@ Tensor Tensor::unsqueeze(int dim) const {
   int d = wrap_dim("unsqueeze", dim, this->dim() + 1);
   int64_t step = d < this->dim() ? shape_[d] * strides_[d] : 1;
   return record_moved("unsqueeze", with(shape_.with(d, 1), strides_.with(d, step), offset_),
-                inputs(*this), saved(),
-                [d](const Tensor& g, GradOf dx) { dx += g.squeeze(d); });
+                      inputs(*this), saved(),
+                      [d](const Tensor& g, GradOf dx) { dx += g.squeeze(d); });
 }
 
 // ---- copies
@@ -211,7 +212,7 @@ Tensor Tensor::clone() const {
   Tensor y = empty(shape_);
   copy_numbers(detach(), y.mutable_data());
   return record_moved("clone", std::move(y), inputs(*this), saved(),
-                [](const Tensor& g, GradOf dx) { dx += g; });
+                      [](const Tensor& g, GradOf dx) { dx += g; });
 }
 
 Tensor cat(std::span<const Tensor> xs, int dim) {
