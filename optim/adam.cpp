@@ -23,7 +23,7 @@ namespace {
 // The numbers of a step that are the same for all elements.
 struct Rates {
   Scalar l2, keep, c1, b2, c2, size, root, eps;
-  Scalar least_d, least_mean;  // what is smaller counts as 0
+  Scalar least_p, least_d, least_mean;  // what is smaller has no decay, no square, is 0
 };
 
 inline Scalar zero_below(Scalar least, Scalar x) { return std::abs(x) < least ? 0 : x; }
@@ -32,11 +32,12 @@ inline Scalar zero_below(Scalar least, Scalar x) { return std::abs(x) < least ? 
 // the next element reads, and do not use vectors.
 void update_range(Scalar* __restrict p, const Scalar* __restrict g, Scalar* __restrict m,
                   Scalar* __restrict v, int64_t n, const Rates rates) {
-  const auto [l2, keep, c1, b2, c2, size, root, eps, least_d, least_mean] = rates;
+  const auto [l2, keep, c1, b2, c2, size, root, eps, least_p, least_d,
+              least_mean] = rates;
   for (int64_t i = 0; i < n; ++i) {
-    Scalar d = zero_below(least_d, g[i] + l2 * p[i]);
+    const Scalar d = g[i] + l2 * zero_below(least_p, p[i]), large = zero_below(least_d, d);
     m[i] = zero_below(least_mean, m[i] + c1 * (d - m[i]));
-    v[i] = zero_below(least_mean, b2 * v[i] + c2 * d * d);
+    v[i] = zero_below(least_mean, b2 * v[i] + c2 * large * large);
     p[i] = p[i] * keep - size * m[i] / (std::sqrt(v[i]) * root + eps);
   }
 }
@@ -64,13 +65,15 @@ void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, i
   rates.root = Scalar(1 / std::sqrt(1 - power2_));
   rates.eps = Scalar(options_.eps);
   // A CPU takes a hundred times as long for numbers below the least normal one. A weight that
-  // only its decay moves would end among them, with its means, and stay there. None arise from a
-  // gradient whose square counts as 0, nor is anything lost where eps is 2^30 times as large.
+  // only its decay moves would end among them, with its means, and stay there. So what would make
+  // them counts as 0, provided that the root of v is lost beside eps.
   const double normal = std::numeric_limits<Scalar>::min(),
                least = std::sqrt(normal / (1 - options_.beta2));
-  const bool lost_in_eps = std::ldexp(least, 30) <= options_.eps;
-  rates.least_d = Scalar(lost_in_eps ? least : 0);
-  rates.least_mean = Scalar(lost_in_eps ? normal : 0);
+  const double into_m = options_.weight_decay * (1 - options_.beta1);
+  const bool lost = least * 0x1p30 <= options_.eps;
+  rates.least_p = Scalar(lost && rates.l2 > 0 ? normal / into_m : 0);
+  rates.least_d = Scalar(lost ? least : 0);
+  rates.least_mean = Scalar(lost ? normal : 0);
   parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
     update_range(p + begin, g + begin, m + begin, v + begin, end - begin, rates);
   });
