@@ -5,8 +5,16 @@
 //
 // A model maps position t of its input to position t of its output: (B, T, ...) -> (B, T, ...).
 // Each function throws heed::Error if the proof fails, and names the position that saw what it
-// must not see; otherwise it returns how many numbers it compared. Changes are finite: a hidden
-// NaN or infinity times a weight of 0 is NaN, for any mask.
+// must not see; otherwise it returns how many numbers it compared, each once, however many
+// changes it stood. Changes are finite: a hidden NaN or infinity times a weight of 0 is NaN, for
+// any mask.
+//
+// A finite constant in place of a mask, like -1e4 or -1e9, is found where numbers can be made so
+// large that it gives way: the whole input is tried a thousand times as large, too, with either
+// sign, and what must not be seen a thousand times as large again. Two things stay unseen:
+//   * Tokens have no size. Each is changed for one other, and all scores stay as they are.
+//   * A LayerNorm before the scores takes any size away.
+// There prove the attention on numbers, by itself, as well as the model.
 //
 // The default generator starts every call in the same state, so dropout draws the same coins
 // and prove_causal holds in training, too. Coins depend on the shape, so the other two are for
@@ -28,8 +36,8 @@ using TokenModel = std::function<Tensor(std::span<const int> ids, const Shape& s
 using PaddedTokenModel = std::function<Tensor(std::span<const int> ids, const Shape& shape,
                                               std::span<const int> lengths)>;
 
-// No output before position j sees the input at j, for every j. Numbers are tried as they are
-// and a thousand times as large: a finite constant in place of a mask gives way there.
+// No output before position j sees the input at j, for every j. Counts numbers twice: those for
+// the input as it is, and those for one a thousand times as large.
 int64_t prove_causal(const std::string& name, const SequenceModel& model, const Tensor& x);
 int64_t prove_causal(const std::string& name, const TokenModel& model,
                      std::span<const int> ids, const Shape& shape, int vocabulary);

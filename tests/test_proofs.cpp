@@ -68,6 +68,18 @@ Tensor attend(const Tensor& x, const Weights& weights_of) {
 }
 Tensor causal(int64_t size) { return causal_mask(size).tensor(); }
 
+// Weights by finite constants in place of a mask: one that is taken from hidden scores, and one
+// that is put in their place.
+Weights taken(const Tensor& hidden, double constant) {
+  return [=](auto& scores) { return softmax(scores - hidden * constant, -1); };
+}
+Weights filled(const Tensor& hidden, double constant) {
+  return [=](auto& scores) { return softmax(masked_fill(scores, hidden, -constant), -1); };
+}
+Tensor padding(std::span<const int> lengths, int64_t size) {
+  return 1 - padding_mask(lengths, size).tensor();
+}
+
 // A leak that is planted on purpose: query `from` sees key `to`.
 Mask leaky(int64_t size, int64_t from, int64_t to) {
   Tensor may = causal(size).clone();
@@ -163,16 +175,16 @@ TEST_CASE("proofs: causal: one leak is found where it is") {
 
 TEST_CASE("proofs: causal: hidden scores that take part all the same") {
   Tensor hidden = 1 - causal(T);
-  auto filled = [&](double number) {
-    return [=](const Tensor& x) {
-      return attend(
-          x, [=](auto& scores) { return softmax(masked_fill(scores, hidden, number), -1); });
-    };
+  auto model = [](const Weights& weights) {
+    return [=](const Tensor& x) { return attend(x, weights); };
   };
   // Nothing to be seen at the usual size: e^-10000 is 0. At a thousandfold, -10000 is a number
   // among others.
-  expect_leak(filled(-1e4), {"the input at position", "was changed", "a constant like -1e4"});
-  expect_leak(filled(0), {"sentence 0 at position 0", "the input at position 1"});
+  expect_leak(model(filled(hidden, 1e4)),
+              {"the input at position", "was changed", "a constant like -1e4"});
+  expect_leak(model(filled(hidden, 0)), {"sentence 0 at position 0", "the input at position 1"});
+  for (double constant : {100., 1e4, 1e9})
+    expect_leak(model(taken(hidden, constant)), {"the input at position", "a constant like"});
   expect_leak([&](const Tensor& x) {
     return attend(x, [&](auto& scores) { return softmax(scores, -1) * causal(T); });
   }, {"sentence 0 at position 0", "the input at position 1"});  // masked after softmax
@@ -184,6 +196,35 @@ TEST_CASE("proofs: causal: hidden scores that take part all the same") {
   CHECK_NOTHROW(prove_causal("right", [&](auto& x) { return attend(x, right); }, numbers()));
   expect_leak([&](const Tensor& x) { return attend(x, right) - mean(x, {1}, true); },
               {"sentence 0 at position 0", "the input at position 1"});  // around attention
+}
+
+// What is largest stands where all may see it: what is hidden has to rise above it to be found.
+TEST_CASE("proofs: causal: a maximum or a minimum over all positions") {
+  auto most = [](const Tensor& x) { return x + max(x, {1}, true); };
+  auto least = [](const Tensor& x) { return x - max(-x, {1}, true); };
+  auto parts = {"sentence 0 at position 0 changed", "the input at position",
+                "was made a thousand times as large", "a maximum over all positions"};
+  for (Scalar first : {5, 1000000}) {
+    CAPTURE(first);
+    expect_leak(most, parts, tensor({first, 1, 1}, {1, 3, 1}));
+    expect_leak(least, parts, tensor({-first, 1, 1}, {1, 3, 1}));
+  }
+}
+
+// Scores of one sign, x itself, so that only an input of the other sign gives the hidden ones
+// away.
+TEST_CASE("proofs: a constant that hides from numbers of one sign") {
+  auto weighed = [](const Tensor& x, const Tensor& hidden) {
+    Tensor scores = x.transpose(1, 2).expand({x.size(0), x.size(1), x.size(1)});
+    return matmul(filled(hidden, 100)(scores), x);
+  };
+  expect_leak([&](auto& x) { return weighed(x, 1 - causal(x.size(1))); },
+              {"a constant like -1e4"}, ones({1, 4, 1}));
+  expect_error([&] {
+    prove_padding("leaky", [&](auto& x, auto lengths) {
+      return weighed(x, padding(lengths, x.size(1)));
+    }, ones({1, 4, 1}), std::vector{3});
+  }, {"[prove_padding] leaky", "a constant like -1e4"});
 }
 
 TEST_CASE("proofs: causal: a mask that is forgotten in training alone, under dropout") {
@@ -269,7 +310,7 @@ TEST_CASE("proofs: padding: holds for attention, whatever is padded and how much
   }
 }
 
-TEST_CASE("proofs: padding: no mask, the queries' axis, the wrong lengths, a finite constant") {
+TEST_CASE("proofs: padding: no mask, the queries' axis, the wrong lengths") {
   Model net = model();
   net.eval();
   auto caught = [&](const PaddedModel& model, std::initializer_list<const char*> parts) {
@@ -310,7 +351,56 @@ TEST_CASE("proofs: padding: what only more of it shows") {
   }, {"[prove_padding] tokens", "sentence 0 at position 0", "other padding was put in"});
 }
 
+TEST_CASE("proofs: padding: a finite constant in place of the mask") {
+  auto expect = [](Weights (*hide)(const Tensor&, double), double constant) {
+    CAPTURE(constant);
+    auto model = [&](const Tensor& x, std::span<const int> lengths) {
+      return attend(x, hide(padding(lengths, x.size(1)), constant));
+    };
+    for (const std::vector<int>& lengths : {LENGTHS, {2, 1}}) {
+      expect_error([&] { prove_padding("leaky", model, numbers(), lengths); },
+                   {"[prove_padding] leaky: the output of sentence"});
+      expect_error([&] { prove_batch("leaky", model, numbers(), lengths); },
+                   {"[prove_batch] leaky: the output of sentence"});
+    }
+  };
+  for (double constant : {100., 1e4, 1e9}) expect(taken, constant);
+  for (double constant : {100., 1e4}) expect(filled, constant);
+  auto right = [](const Tensor& x, std::span<const int> lengths) {
+    Tensor may = padding_mask(lengths, x.size(1)).tensor();
+    return attend(x, [&](auto& scores) { return masked_softmax(scores, may); });
+  };
+  CHECK(prove_padding("right", right, numbers(), LENGTHS) == 5 * 8 * D);
+  CHECK(prove_batch("right", right, numbers(), LENGTHS) == 8 * D);
+  // All alike, and without projections.
+  auto leaky = [](const Tensor& x, std::span<const int> lengths) {
+    Tensor scores = matmul(x, x.transpose(1, 2)) - padding(lengths, x.size(1)) * 100;
+    return matmul(softmax(scores, 2), x);
+  };
+  auto parts = {"position 0 changed", "padding a thousand times as large was put in",
+                "a constant like -1e4"};
+  for (double number : {1., 0.5})
+    expect_error([&] { prove_padding("it", leaky, full({1, 6, 1}, number), std::vector{3}); },
+                 parts);
+}
+
+TEST_CASE("proofs: an output that is not finite at a thousandfold") {
+  auto steep = [](const Tensor& x, auto...) { return exp(x); };
+  auto parts = {"of which nothing can be proved", "a thousand times as large", "a smaller one"};
+  expect_leak(steep, parts);
+  expect_error([&] { prove_padding("steep", steep, numbers(), LENGTHS); }, parts);
+  expect_error([&] { prove_batch("steep", steep, numbers(), LENGTHS); }, parts);
+  CHECK(prove_batch("steep", steep, numbers() / 1000, LENGTHS) > 0);
+}
+
 // ---- no sentence sees another
+TEST_CASE("proofs: batch: what only large numbers beside a sentence show") {
+  auto beside = [](const Tensor& x, auto) { return x + relu(max(x, {0}, true) - 1e6); };
+  expect_error([&] { prove_batch("leaky", beside, numbers(), LENGTHS); },
+               {"[prove_batch] leaky: the output of sentence", "changed from",
+                "beside it that were a thousand times as large", "a constant like -1e4"});
+}
+
 TEST_CASE("proofs: batch: statistics over the batch, a mask of the wrong sentence, padding") {
   auto caught = [&](const PaddedModel& model, std::initializer_list<const char*> parts) {
     expect_error([&] { prove_batch("leaky", model, numbers(), LENGTHS); }, parts);
