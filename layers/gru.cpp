@@ -1,5 +1,8 @@
 #include "layers/gru.h"
 
+#include <algorithm>
+#include "layers/masks.h"
+
 namespace heed {
 inline namespace HEED_PRECISION {
 namespace {
@@ -8,6 +11,19 @@ int64_t checked(int64_t in, int64_t hidden) {
   HEED_CHECK(in > 0 && hidden > 0, "[GRU] from ", in, " to ", hidden,
              " numbers: both must be positive");
   return hidden;
+}
+
+// x (B, T, in) with 0 in padding: NaN there, times a gradient of 0, would be NaN in weight_ih's.
+Tensor without_padding(const Tensor& x, std::span<const int> lengths) {
+  if (lengths.empty()) return x;
+  HEED_CHECK(x.dim() == 3 && int64_t(lengths.size()) == x.shape()[0], "[GRU] ", lengths.size(),
+             " lengths for x ", x.shape(), ": (B, T, in) wanted, and one for each sentence");
+  const int64_t B = x.shape()[0], T = x.shape()[1];
+  for (size_t b = 0; b < lengths.size(); ++b)
+    HEED_CHECK(lengths[b] >= 0 && lengths[b] <= T, "[GRU] sentence ", b, " has length ",
+               lengths[b], ", but x ", x.shape(), " has ", T, " positions");
+  if (std::all_of(lengths.begin(), lengths.end(), [&](int n) { return n == T; })) return x;
+  return where(padding_mask(lengths, T).tensor().view({B, T, 1}), x, scalar(0));
 }
 
 // The states (B, T, H) at the real end: at lengths[b] - 1, or at 0 in reverse. -> (B, H)
@@ -31,7 +47,8 @@ GRUCell::GRUCell(int64_t in, int64_t hidden, Reset reset)
 
 Tensor GRUCell::over(const Tensor& x, const Tensor& h0, std::span<const int> lengths,
                      bool reverse) const {
-  return gru(linear(x, weight_ih, bias_ih), weight_hh, bias_hh, h0, lengths, reverse,
+  Tensor inputs = linear(without_padding(x, lengths), weight_ih, bias_ih);
+  return gru(inputs, weight_hh, bias_hh, h0, lengths, reverse,
              reset == Reset::after_product);
 }
 

@@ -142,6 +142,25 @@ TEST_CASE("gru: padding may hold NaN") {
     }
 }
 
+TEST_CASE("gru: padding may hold NaN: so may that of a layer, whose weights multiply it") {
+  for (const GRU& gru : variants()) {
+    Tensor clean = randn({B, T, IN}), dirty = clean.clone();
+    for (int64_t b = 0; b < B; ++b)
+      for (int64_t t = LENGTHS[size_t(b)]; t < T; ++t)
+        dirty.select(0, b).select(0, t).fill_(t % 2 ? NAN : INFINITY);
+    std::vector<Tensor> results[2];
+    for (bool nan : {false, true}) {
+      Tensor x = (nan ? dirty : clean).clone().requires_grad_();
+      GRUOutput y = gru(x, LENGTHS);
+      (sum(y.output * y.output) + sum(y.hidden * y.hidden)).backward();
+      results[nan] = {y.output.detach(), y.hidden.detach(), x.grad()};
+      for (const Tensor& p : gru.parameters())
+        results[nan].push_back(p.grad()), p.zero_grad();
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) CHECK(same(results[0][i], results[1][i]));
+  }
+}
+
 TEST_CASE("gru: the same bits at any number of threads") {
   int threads = get_num_threads();
   manual_seed(4);
@@ -167,8 +186,12 @@ TEST_CASE("gru: what does not fit is said with the shapes") {
   expect_error([&] { layer(zeros({B, T, 3})); }, {"[GRU]", "(3, 5, 3)", "(B, T, 4)"});
   expect_error([&] { layer(zeros({B, 0, IN})); }, {"[GRU]", "(3, 0, 4)", "one position"});
   expect_error([&] { layer(x, std::vector<int>{5, 0, 1}); }, {"[GRU]", "sentence 1", "0"});
-  expect_error([&] { layer(x, std::vector<int>{5, 6, 1}); }, {"[gru]", "6", "(3, 5, 18)"});
-  expect_error([&] { layer(x, std::vector<int>{5, 4}); }, {"[gru]", "2 lengths", "(3, 5, 18)"});
+  expect_error([&] { layer(x, std::vector<int>{5, 6, 1}); },
+               {"[GRU] sentence 1 has length 6", "(3, 5, 4)", "5 positions"});
+  expect_error([&] { layer(x, std::vector<int>{5, 4}); },
+               {"[GRU] 2 lengths for x (3, 5, 4)", "one for each sentence"});
+  expect_error([&] { layer.cells[0].over(zeros({B, IN}), zeros({B, H}), LENGTHS, false); },
+               {"[GRU] 3 lengths for x (3, 4)", "(B, T, in)"});
   expect_error([] { GRU(0, 3); }, {"[GRU]", "0", "3", "positive"});
   expect_error([] { GRU(3, 3, {.layers = 0}); }, {"[GRU]", "0 layers"});
   Tensor gates = zeros({B, T, 3 * H}), w = zeros({3 * H, H}), b = zeros({3 * H});
@@ -179,6 +202,8 @@ TEST_CASE("gru: what does not fit is said with the shapes") {
       },
       {"[gru]", "(6, 18)", "(18, 6)"});
   expect_error([&] { gru(gates, w, zeros({H}), zeros({B, H})); }, {"[gru]", "(6)", "(18)"});
+  for (const std::vector<int>& bad : {std::vector{5, 4}, {5, 6, 1}, {5, -1, 1}})
+    expect_error([&] { gru(gates, w, b, zeros({B, H}), bad); }, {"[gru]", "(3, 5, 18)"});
   expect_error([&] { gru(gates, w, b, zeros({H})); }, {"[gru]", "(6)", "(3, 6)"});
   expect_error([&] { gru(gates, w, b, Tensor()); }, {"[gru]", "undefined"});
 }
