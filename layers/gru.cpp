@@ -86,6 +86,9 @@ GRUOutput GRU::operator()(const Tensor& x, std::span<const int> lengths) const {
                ": without a position there is no last state");
   int64_t B = x.shape()[0];
   int directions = options.bidirectional ? 2 : 1;
+  HEED_CHECK(cells.size() == size_t(options.layers * directions), "[GRU] ", cells.size(),
+             " cells for ", options.layers, " layers in ", directions, " directions: it was",
+             " moved from\n  use the GRU that it was moved to, or assign another to it");
   Tensor h0 = zeros({B, hidden}), y = x;
   std::vector<Tensor> ends;
   for (int layer = 0; layer < options.layers; ++layer) {

@@ -161,6 +161,14 @@ TEST_CASE("gru: padding may hold NaN: so may that of a layer, whose weights mult
   }
 }
 
+TEST_CASE("gru: one that was moved from says so") {
+  GRU gru(IN, H), taken = std::move(gru);
+  expect_error([&] { gru(zeros({B, T, IN})); }, {"[GRU]", "moved from"});
+  CHECK(taken(zeros({B, T, IN})).output.shape() == Shape{B, T, H});
+  gru = taken;
+  CHECK(gru(zeros({B, T, IN})).output.shape() == Shape{B, T, H});
+}
+
 TEST_CASE("gru: the same bits at any number of threads") {
   int threads = get_num_threads();
   manual_seed(4);
