@@ -31,7 +31,7 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm) {
   for (Scalar square : squares_of(parameters)) squares += double(square);
   double norm = std::sqrt(squares);
   double factor = max_norm / (norm + 1e-6);  // as in PyTorch
-  if (factor < 1)
+  if (!(factor >= 1))  // a NaN spreads to all, so that no half of a step is taken
     for (const Tensor& p : parameters)
       if (Tensor g = p.grad(); g.defined()) g.mul_(factor);
   return norm;

@@ -7,7 +7,8 @@ namespace heed {
 inline namespace HEED_PRECISION {
 
 // Scales all gradients by one factor, so that their common length, sqrt(sum of squares), is at
-// most max_norm. Returns the length before. Parameters without a gradient are passed over.
+// most max_norm. Returns the length before. Parameters without a gradient are passed over. One
+// NaN makes all of them NaN, and one infinity makes all others 0, as in PyTorch.
 double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm);
 
 // Moves every gradient into -limit ... limit, number by number.

@@ -247,6 +247,21 @@ TEST_CASE("optim: clipping nothing, zeros, and by nonsense") {
   }
 }
 
+TEST_CASE("optim: clipping a gradient that holds NaN or infinity spares no other") {
+  for (double bad : {NAN, INFINITY, -INFINITY}) {
+    CAPTURE(bad);
+    Tensor p = zeros({2}).requires_grad_(), q = zeros({3}).requires_grad_();
+    set_gradient(p, tensor({Scalar(bad), 1}));
+    set_gradient(q, full({3}, 100));
+    CHECK(!std::isfinite(clip_grad_norm_({p, q}, 1)));
+    CHECK(std::isnan(p.grad().at({0})));  // inf / inf is NaN, too
+    for (int i : {0, 1, 2}) {
+      double clipped = double(q.grad().at({i}));
+      CHECK((std::isnan(bad) ? std::isnan(clipped) : clipped == 0));  // as in PyTorch
+    }
+  }
+}
+
 // ---- schedules
 TEST_CASE("optim: schedules give PyTorch's learning rates") {
   struct {
