@@ -26,10 +26,22 @@ struct AdditiveAttention : Module {
   // weights (B, T)
   Attention operator()(const Tensor& state, const Tensor& projected, const Tensor& values,
                        const Mask& mask = {}) const {
+    check(projected, values);
     int64_t B = projected.size(0), T = projected.size(1);
     Tensor scores = additive_scores(query(state), projected, score.weight.select(0, 0));
     Tensor weights = attention_weights(scores.view({B, 1, T}), mask);  // (B, 1, T)
     return {matmul(weights, values).squeeze(1), weights.squeeze(1)};   // (B, V), (B, T)
+  }
+
+ private:
+  // Other shapes would broadcast.
+  void check(const Tensor& projected, const Tensor& values) const {
+    const Shape &p = projected.shape(), &v = values.shape();
+    const int64_t A = key.weight.shape()[0];
+    HEED_CHECK(p.rank() == 3 && p[2] == A, "[AdditiveAttention] projected ", p, ", values ", v,
+               ": (B, T, ", A, ") wanted for the first\n  project(keys) makes it");
+    HEED_CHECK(v.rank() == 3 && v[0] == p[0] && v[1] == p[1], "[AdditiveAttention] projected ",
+               p, ", values ", v, ": (B, T, V) wanted for the second, a value for each key");
   }
 };
 

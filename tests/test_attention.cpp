@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <sstream>
 #include "autograd/gradcheck.h"
 #include "autograd/graph.h"
 #include "autograd/parallel.h"
 #include "autograd/random.h"
+#include "layers/additive_attention.h"
 #include "layers/self_attention_2d.h"
 #include "tests/golden.h"
 #include <doctest/doctest.h>
@@ -454,6 +456,25 @@ TEST_CASE("attention: what a layer cannot take is said with the shapes") {
   expect_error([&] { split_heads(x, 0); }, {"[split_heads]", "(2, 4, 12)", "0 heads"});
   expect_error([&] { split_heads(flat, 3); }, {"[split_heads]", "(4, 12)", "(B, T, D)"});
   expect_error([&] { merge_heads(x); }, {"[merge_heads]", "(2, 4, 12)", "(B, H, T, d)"});
+}
+
+TEST_CASE("attention: additive: as many values as keys, for the same sentences") {
+  AdditiveAttention layer(5, 6, 7);
+  Tensor state = ones({3, 5}), projected = layer.project(ones({3, 4, 6}));
+  for (const Shape& bad :
+       {Shape{1, 4, 2}, {5, 3, 4, 2}, {4, 2}, {3, 1, 2}, {3, 5, 2}, {2, 4, 2}}) {
+    std::ostringstream text;
+    text << bad;
+    expect_error([&] { layer(state, projected, ones(bad)); },
+                 {"[AdditiveAttention] projected (3, 4, 7), values ", text.str().c_str(),
+                  "a value for each key"});
+  }
+  expect_error([&] { layer(state, projected.select(0, 0), ones({3, 4, 2})); },
+               {"[AdditiveAttention] projected (4, 7)", "(B, T, 7)"});
+  expect_error([&] { layer(state, projected, Tensor()); }, {"[AdditiveAttention]", "values ()"});
+  expect_error([&] { layer(ones({2, 5}), projected, ones({3, 4, 2})); },
+               {"[additive_scores]", "(2, 7)", "(3, 7)"});
+  expect_shape(layer(state, projected, ones({3, 4, 2})).output, {3, 2});
 }
 
 // ---- over feature maps
