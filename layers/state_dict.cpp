@@ -32,12 +32,14 @@ void check_fits(const char* op, const StateDict& given, const StateDict& wanted)
   }
   for (auto& [name, count] : wanted.counters)
     if (!find(given.counters, name)) missing << ' ' << name;
-  for (auto& entry : given.tensors) {
-    if (!find(wanted.tensors, entry.first)) unknown << ' ' << entry.first;
-    if (find(given.tensors, entry.first) != &entry) twice << ' ' << entry.first;
-  }
-  for (auto& [name, count] : given.counters)
-    if (!find(wanted.counters, name)) unknown << ' ' << name;
+  auto check_names = [&](auto& have, auto& want) {
+    for (auto& entry : have) {
+      if (!find(want, entry.first)) unknown << ' ' << entry.first;
+      if (find(have, entry.first) != &entry) twice << ' ' << entry.first;
+    }
+  };
+  check_names(given.tensors, wanted.tensors);
+  check_names(given.counters, wanted.counters);
   std::string wrong;
   if (!missing.str().empty()) wrong += "\n  missing:" + missing.str();
   if (!unknown.str().empty()) wrong += "\n  unknown:" + unknown.str();

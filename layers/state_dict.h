@@ -22,8 +22,8 @@ struct StateDict {
   StateDict part(const std::string& prefix) const;
 };
 
-// Throws unless `given` has the names and shapes of `wanted`, no fewer and no more; the message
-// lists all that differs. `op` begins it.
+// Throws unless `given` has the names and shapes of `wanted`, each once, and no others; the
+// message lists all that differs. `op` begins it.
 void check_fits(const char* op, const StateDict& given, const StateDict& wanted);
 
 // What stands under a name that check_fits() has seen.

@@ -359,6 +359,10 @@ TEST_CASE("module: a state that does not fit is refused as a whole, and everythi
   state.tensors.emplace_back("scale", state.tensors[0].second);
   expect_error(loading, {"more than once: scale"});
   CHECK(same_state(net, before));
+  state = Net().state_dict();
+  state.counters.push_back(state.counters[0]);
+  expect_error(loading, {"more than once: ", state.counters[0].first.c_str()});
+  CHECK(same_state(net, before));
 }
 
 TEST_CASE("module: a file holds a state, bit for bit") {

@@ -404,6 +404,8 @@ TEST_CASE("optim: a state that does not fit is refused as a whole") {
   refused("step.second -1", [](StateDict& s) { s.counters[1].second = -1; });
   refused("exp_avg.third", [](StateDict& s) { s.tensors[1].first = "exp_avg.third"; });
   refused("step.third", [](StateDict& s) { s.counters.emplace_back("step.third", 1); });
+  refused("more than once: step.first",
+          [](StateDict& s) { s.counters.emplace_back("step.first", 7); });
   refused("exp_avg.first", [](StateDict& s) { s.tensors[0].second = Tensor(); });
   refused("exp_avg_sq.first (4) for (3, 4)",
           [](StateDict& s) { s.tensors[2].second = ones({4}); });
