@@ -1,5 +1,6 @@
 #include "autograd/gradcheck.h"
 #include <cmath>
+#include <utility>
 #include "autograd/graph.h"
 #include "autograd/random.h"
 
@@ -16,6 +17,21 @@ Tensor call(const Function& f, const std::vector<Tensor>& inputs) {
   } put_back;
   return f(inputs);
 }
+
+// The inputs' gradients, which are taken away and put back, even if f throws.
+class GradientsPutBack {
+ public:
+  explicit GradientsPutBack(const std::vector<Tensor>& inputs) : inputs_(inputs) {
+    for (const Tensor& x : inputs) before_.push_back(std::exchange(x.node()->grad, {}));
+  }
+  ~GradientsPutBack() {  // from the last on: an input may be there twice
+    for (size_t k = inputs_.size(); k-- > 0;) inputs_[k].node()->grad = before_[k];
+  }
+
+ private:
+  const std::vector<Tensor>& inputs_;
+  std::vector<Ref<Storage>> before_;
+};
 
 // dL/d(number i of x) from four values of L around it; the error falls with the fourth power of
 // the step.
@@ -37,8 +53,13 @@ double difference(const Function& f, const std::vector<Tensor>& inputs, Tensor x
     for (size_t k = 0; k < y.size(); ++k) sum += double(c.data()[k]) * double(y[k]);
     return sum;
   };
-  double near = L(STEP) - L(-STEP), far = L(2 * STEP) - L(-2 * STEP);
-  return (8 * near - far) / (12 * STEP);
+  auto slope = [&](double step) {  // of the step as it was taken, after rounding
+    double at = double(put_back.before), taken = (at + step) - (at - step);
+    HEED_CHECK(taken > 0, "[gradcheck] a step of ", step, " is lost beside ", at,
+               "\n  check at smaller numbers, and let the function scale them");
+    return (L(step) - L(-step)) / taken;
+  };
+  return (4 * slope(STEP) - slope(2 * STEP)) / 3;
 }
 
 struct Mismatch {
@@ -61,7 +82,8 @@ double gradcheck(const std::string& name, const Function& f, const std::vector<T
           "[gradcheck] ", name, ": argument ", k, " must be a row-major leaf with",
           " requires_grad_(); make views inside the function");
 
-  for (const Tensor& x : inputs) x.zero_grad(), numbers += x.numel();
+  for (const Tensor& x : inputs) numbers += x.numel();
+  const GradientsPutBack put_back(inputs);
   Tensor y = call(f, inputs), c = empty(y.shape());
   HEED_CHECK(numbers > 0 && y.numel() > 0, "[gradcheck] ", name, ": nothing to compare: the",
              " arguments have ", numbers, " numbers, the result ", y.numel());

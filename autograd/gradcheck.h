@@ -17,8 +17,10 @@ inline namespace HEED_PRECISION {
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
 
 // inputs: leaves that require a gradient, row-major. Their numbers are moved a little and put
-// back. f is called often, each time with the default generator in the same state, so dropout
-// draws the same mask. Keep away from kinks and ties: relu at 0 has no derivative.
+// back, and their gradients are left as they were. What f only captures, as a layer's parameters,
+// is not checked, and is left with a gradient: hand it over as an input, too. f is called often,
+// each time with the default generator in the same state, so dropout draws the same mask. Keep
+// away from kinks and ties: relu at 0 has no derivative.
 //
 // Returns the largest difference, relative to the largest gradient over all inputs (1e-3 at
 // least). Throws if it exceeds the tolerance, and says where. Needs the double build.

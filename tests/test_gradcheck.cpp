@@ -180,6 +180,46 @@ TEST_CASE("gradcheck: leaves everything as it was, even if f throws" * doctest::
   }
 }
 
+TEST_CASE("gradcheck: gradients of its arguments stay as they were" * doctest::skip(FLOAT)) {
+  Tensor x = input({2, 3}), y = input({3}), none = input({3});
+  for (const Tensor& t : {x, y}) sum(t * 7).backward();
+  const Scalar *of_x = x.grad().data(), *of_y = y.grad().data();
+  auto unchanged = [&] {
+    CHECK(x.grad().data() == of_x);
+    CHECK(y.grad().data() == of_y);
+    CHECK(x.grad().to_vector() == std::vector<Scalar>(6, 7));
+    CHECK(y.grad().to_vector() == std::vector<Scalar>(3, 7));
+    CHECK(!none.grad().defined());
+  };
+  auto f = [](const Inputs& in) { return in[0] * in[1] * in[2]; };
+  CHECK(gradcheck("f", f, {x, y, none}) < 1e-9);  // the 7 does not count
+  unchanged();
+  CHECK(gradcheck("one twice", [](auto& in) { return in[0] + in[1] * 0; }, {y, y}) < 1e-9);
+  unchanged();
+  for (int good : {0, 1, 5}) {
+    int calls = 0;
+    auto fails = [&](const Inputs& in) {
+      if (calls++ == good) fail("[f] as planned");
+      return f(in);
+    };
+    expect_error([&] { gradcheck("f", fails, {x, y, none}); }, {"as planned"});
+    unchanged();
+  }
+  expect_error([&] { gradcheck("f", spoiled(1, 1), {x}); }, {"differences give"});
+  unchanged();
+}
+
+// Beside large numbers a step is rounded: what is divided by must be the step that was taken.
+TEST_CASE("gradcheck: large arguments" * doctest::skip(FLOAT)) {
+  Tensor x = tensor({1e7 + 0.37, 1e7 - 1.03, 3e6 + 0.11}).requires_grad_();
+  Tensor whole = tensor({1e7, 1e7, 3e6});
+  CHECK(gradcheck("f", [&](auto& in) { return in[0] - whole; }, {x}) < 1e-9);
+  Tensor huge = tensor({1, 1e14}).requires_grad_();
+  expect_error([&] { gradcheck("f", [&](auto& in) { return in[0] * 2; }, {huge}); },
+               {"[gradcheck]", "is lost beside 1e+14"});
+  CHECK(huge.at({1}) == Scalar(1e14));
+}
+
 TEST_CASE("gradcheck: what it does not take" * doctest::skip(FLOAT)) {
   Tensor x = input({2, 3}), plain = ones({2, 3});
   auto twice = [](auto& in) { return in[0] * 2; };
