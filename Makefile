@@ -234,6 +234,18 @@ where:  # the directory of this variant, for tests/same_bits
 # ---- Installation: <heed.h> with all that it includes, the library, and two pkg-config files.
 # The rest stays here: inline vector code (simd.h) would differ with the reader's -march.
 HEADERS = $(filter %.h,$(shell $(COMPILE) -w -x c++ -MM layers/heed.h))
+# Paths that would be taken apart: with a blank by pkg-config, with a quote by the shell as well.
+ifneq ($(filter install,$(MAKECMDGOALS)),)
+quotes = $(findstring ',$1)$(findstring ",$1)
+ifneq ($(words x$(PREFIX)x$(abspath $(PREFIX)))$(call quotes,$(PREFIX)),1)
+$(error PREFIX=$(PREFIX): with a blank or a quote pkg-config cannot find it; \
+  install into another directory)
+endif
+ifneq ($(findstring ',$(DESTDIR)),)
+$(error DESTDIR=$(DESTDIR): with a quote the shell cannot find it; \
+  install into another directory)
+endif
+endif
 TARGET = $(DESTDIR)$(abspath $(PREFIX))
 # $1: file name, $2: what it is, $3: a flag more
 pkgconfig = printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'Name: $1' 'Description: $2' \
@@ -241,8 +253,9 @@ pkgconfig = printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'Name: $1' 'Description:
   'Libs: -L$${prefix}/lib -lheed -pthread' > '$(TARGET)/lib/pkgconfig/$1.pc'
 install: $(B)/libheed.a
 	@for d in lib/pkgconfig $(sort $(dir $(HEADERS:%=include/heed/%))); do \
-	  install -d '$(TARGET)'/$$d; done
-	@for h in $(HEADERS); do install -m 644 $$h '$(TARGET)'/include/heed/$$h; done
+	  install -d '$(TARGET)'/$$d || exit 1; done
+	@for h in $(HEADERS); do \
+	  install -m 644 $$h '$(TARGET)'/include/heed/$$h || exit 1; done
 	@install -m 644 layers/heed.h '$(TARGET)/include/heed/heed.h'
 	@install -m 644 $(B)/libheed.a '$(TARGET)/lib/libheed.a'
 	@$(call pkgconfig,heed,attention and autograd in float)

@@ -20,6 +20,13 @@ Run make(const std::string& arguments) {
              setting("HEED_MAKE", "make -s --no-print-directory") + " " + arguments);
 }
 
+// A word of the shell.
+std::string quoted(const std::string& text) {
+  std::string word = "'";
+  for (char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
 bool installed(const std::string& program) {
   bool found = run("command -v " + program).status == 0;
   if (!found) MESSAGE(program, " is not installed: not checked");
@@ -155,4 +162,32 @@ TEST_CASE("build: make install keeps DESTDIR out of the files") {
   std::string package = heed::read_file(directory / "opt/heed/lib/pkgconfig/heed.pc");
   CHECK(package.find("prefix=/opt/heed\n") != package.npos);
   CHECK(package.find(directory.path) == package.npos);
+}
+
+TEST_CASE("build: make install fails when a header cannot be written") {
+  TemporaryDirectory directory;
+  fs::create_directories(directory / "include/heed/autograd/check.h/check.h");  // in the way
+  Run install = make("install PREFIX=" + directory.path);
+  CHECK(install.status != 0);
+  CHECK(install.err.find("check.h") != install.err.npos);
+  CHECK(!fs::exists(directory / "lib/pkgconfig/heed.pc"));
+}
+
+TEST_CASE("build: make install refuses paths that pkg-config or the shell would take apart") {
+  TemporaryDirectory directory;
+  for (const char* name : {"a blank", "blank ", "a'quote", "a\"quote"}) {
+    const std::string prefix = directory / name;
+    Run install = make("install " + quoted("PREFIX=" + prefix));
+    CAPTURE(prefix);
+    CHECK(install.status != 0);
+    CHECK(install.err.find("PREFIX=" + prefix + ":") != install.err.npos);
+    CHECK(install.err.find("install into another directory") != install.err.npos);
+  }
+  CHECK(fs::is_empty(directory.path));
+  Run install = make("install PREFIX=/opt " + quoted("DESTDIR=" + (directory / "it's")));
+  CHECK(install.status != 0);
+  CHECK(install.err.find("DESTDIR=" + (directory / "it's") + ":") != install.err.npos);
+  install = make("install PREFIX=/opt " + quoted("DESTDIR=" + (directory / "a blank")));
+  CHECK_MESSAGE(install.status == 0, install.err);
+  CHECK(fs::exists(directory / "a blank/opt/lib/pkgconfig/heed.pc"));
 }
