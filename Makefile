@@ -5,6 +5,9 @@ CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(CORES)  # a -j on the command line wins
 endif
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:  # `make clean all`: one after the other
+endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:

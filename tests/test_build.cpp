@@ -15,8 +15,8 @@ const std::string build = setting("HEED_BUILD", "build");
 const std::string compile = setting("HEED_COMPILE", "c++ -std=c++20");
 
 // A make of its own, not a part of the one that runs the tests.
-Run make(const std::string& arguments) {
-  return run("unset MAKEFLAGS MFLAGS MAKELEVEL; " +
+Run make(const std::string& arguments, const std::string& before = "") {
+  return run(before + "unset MAKEFLAGS MFLAGS MAKELEVEL; " +
              setting("HEED_MAKE", "make -s --no-print-directory") + " " + arguments);
 }
 
@@ -88,6 +88,40 @@ void check_names(const std::string& file) {
     CHECK_MESSAGE(!banned.count(plain_name(line)), file, " calls ", plain_name(line),
                   " of the C library, whose bits differ from machine to machine");
 }
+
+void write_script(const std::string& path, const std::string& text) {
+  heed::write_file(path, "#!/bin/sh\n" + text);
+  fs::permissions(path, fs::perms::owner_all);
+}
+
+// A tree of this Makefile and empty sources, a compiler that soon has done, and a slow rm.
+struct EmptyTree {
+  TemporaryDirectory directory;
+
+  EmptyTree() {
+    for (const char* folder : {"autograd", "lessons/00_none", "lessons/support", "bin"})
+      fs::create_directories(directory / folder);
+    fs::copy("Makefile", directory.path);
+    for (const char* source :
+         {"autograd/none.cpp", "lessons/00_none/main.cpp", "lessons/support/none.cpp"})
+      heed::write_file(directory / source, "");
+    write_script(directory / "bin/c++",
+                 "for word; do [ \"$last\" = -o ] && out=$word; last=$word; done\n"
+                 "[ -z \"$out\" ] || { echo '#!/bin/sh' >\"$out\"; chmod +x \"$out\"; }\n");
+    write_script(directory / "bin/rm", "sleep 0.3\nexec /bin/rm \"$@\"\n");
+  }
+
+  Run make(const std::string& goals) const {
+    return ::make("-C " + directory.path + " CXX=c++ " + goals,
+                  "PATH=" + (directory / "bin") + ":$PATH; export PATH; ");
+  }
+  // The lesson's program, when it is there.
+  bool has_lesson() const {
+    std::string where = make("where").out;
+    where = where.substr(0, where.find('\n'));
+    return fs::exists(directory / where + "/lesson-00");
+  }
+};
 
 }  // namespace
 
@@ -190,4 +224,14 @@ TEST_CASE("build: make install refuses paths that pkg-config or the shell would 
   install = make("install PREFIX=/opt " + quoted("DESTDIR=" + (directory / "a blank")));
   CHECK_MESSAGE(install.status == 0, install.err);
   CHECK(fs::exists(directory / "a blank/opt/lib/pkgconfig/heed.pc"));
+}
+
+TEST_CASE("build: make clean with another goal has ended before the other begins") {
+  EmptyTree tree;
+  for (const char* goals : {"lesson-00", "clean lesson-00"}) {
+    Run result = tree.make(goals);
+    CAPTURE(std::string(goals));
+    CHECK_MESSAGE(result.status == 0, result.out, result.err);
+    CHECK(tree.has_lesson());
+  }
 }
