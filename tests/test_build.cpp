@@ -235,3 +235,26 @@ TEST_CASE("build: make clean with another goal has ended before the other begins
     CHECK(tree.has_lesson());
   }
 }
+
+TEST_CASE("build: make results and make bits refuse what they do not know") {
+  const struct {
+    const char *command, *message;
+  } runs[] = {
+      {"lessons/support/record none c++ 9", "record: '9' has no long runs; these have: 00 02"},
+      {"lessons/support/record none c++ 4", "record: '4' has no long runs"},
+      {"lessons/support/record none c++ 01", "record: '01' has no long runs"},
+      {"lessons/support/record none c++ 00 99", "record: '99' has no long runs"},
+      {"lessons/support/record none c++ 04_multi", "04 04_multi30k 05 06 06_multi30k\n"},
+      {"lessons/support/record none c++ '*'", "record: '*' has no long runs"},
+      {"tests/same_bits nonsense", "same_bits: 'nonsense': only quick"},
+      {"tests/same_bits quick quick", "same_bits: 'quick quick': only quick"},
+      {"LESSONS='01 9' tests/same_bits quick", "same_bits: LESSONS '9': there are"},
+  };
+  for (const auto& one : runs) {
+    Run result = run(one.command);
+    CAPTURE(std::string(one.command));
+    CHECK(result.status == 2);
+    CHECK(result.out == "");
+    CHECK_MESSAGE(result.err.find(one.message) != result.err.npos, result.err);
+  }
+}
