@@ -369,6 +369,31 @@ TEST_CASE("checkpoint: what going on needs and does not find is an error") {
           Adam adam(read.model.named_parameters(), {});
           read.resume(adam);
         },
-        {"["});
+        {"[load]", "model.safetensors: "});
   }
+}
+
+TEST_CASE("checkpoint: a number that is NaN or infinite is an error, and names its tensor") {
+  Lesson lesson;
+  Checkpoint saved = lesson.fresh();
+  lesson.train(saved, 1);
+  const StateDict file = load(lesson.path);
+  for (const char* name : {"model.encoder.bridge.weight", "last.decoder.out.bias",
+                           "adam.exp_avg_sq.decoder.out.bias"})
+    for (double number : {NAN, -INFINITY}) {
+      StateDict damaged = file;
+      for (auto& [found, tensor] : damaged.tensors)
+        if (found == name) {
+          std::vector<Scalar> numbers = tensor.to_vector();
+          numbers.back() = Scalar(number);
+          tensor = heed::tensor(numbers, tensor.shape());
+        }
+      save(lesson.path, damaged);
+      expect_error([&] { lesson.read(); },
+                   {"[load]", "model.safetensors: ", name,
+                    number < 0 ? " holds -inf, wanted finite numbers"
+                               : " holds nan, wanted finite numbers"});
+    }
+  save(lesson.path, file);
+  lesson.read();
 }

@@ -311,13 +311,24 @@ TEST_CASE("pairs: training that diverges ends with an error, and leaves the file
   CHECK(!desk.exists("new.st"));
 
   REQUIRE(desk.train("--pairs a.tsv --save m.st").status == 0);
-  garble(desk, "nan.st", [](heed::SafeTensors& file) {
+  for (const char* part : {"model", "last"}) {
+    garble(desk, "nan.st", [&](heed::SafeTensors& file) {
+      for (auto& [name, tensor] : file.tensors)
+        if (name == std::string(part) + ".decoder.out.bias")
+          std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte(0xFF));
+    });
+    for (const char* arguments : {"--translate 我", "--pairs a.tsv --epochs 2 --save nan.st"})
+      desk.refuses("--load nan.st " + std::string(arguments),
+                   "[load] nan.st: " + std::string(part) +
+                       ".decoder.out.bias holds nan, wanted finite numbers");
+  }
+  garble(desk, "huge.st", [](heed::SafeTensors& file) {
     for (auto& [name, tensor] : file.tensors)
-      if (name == "last.decoder.out.bias")
-        std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte(0xFF));
+      if (name.starts_with("adam.exp_avg."))
+        std::fill(tensor.bytes.begin(), tensor.bytes.end(), std::byte(0x7F));  // 3e38
   });
   auto before = desk.files();
-  result = desk.train("--load nan.st --pairs a.tsv --epochs 2 --save nan.st");
+  result = desk.train("--load huge.st --pairs a.tsv --epochs 2 --save huge.st");
   CHECK(result.status == 1);
   CHECK(has(result.err, "error: [train] epoch 2: the loss is not finite"));
   CHECK(desk.files() == before);

@@ -1,7 +1,9 @@
 // A model with all that is needed to use it or to go on training it, in memory and in a file.
 #pragma once
 #include <heed.h>
+#include <cmath>
 #include <limits>
+#include <span>
 #include <utility>
 #include "lessons/support/corpus.h"
 #include "lessons/support/text.h"
@@ -20,7 +22,8 @@ template <class Model> struct SavedModel {
   int epoch = 0;                                          // how many it has been trained
   double best = std::numeric_limits<double>::infinity();  // validation perplexity so far
   int validated_on = 0;                                   // fingerprint of these sentences
-  StateDict last = {}, adam = {};                         // of a file that was read
+  std::string source;                                     // the path, if it was read
+  StateDict last = {}, adam = {};                         // of that file
 
   SavedModel(const Sizes& sizes, const Language& language)
       : SavedModel(sizes, language, Model(sizes)) {}
@@ -45,13 +48,7 @@ template <class Model> struct SavedModel {
   // Error, with what is wrong: a file that is damaged, of another lesson, of other sizes.
   static SavedModel read(const std::string& path) {
     const StateDict file = load(path);
-    try {
-      return from(file, path);
-    } catch (const Error& error) {
-      const std::string what = error.what();
-      if (what.starts_with("[load] ")) throw;
-      throw Error("[load] " + path + ": " + what);  // of a layer, which does not know the file
-    }
+    return naming(path, [&] { return from(file, path); });
   }
 
   // Puts model and optimizer where the file's training stood; returns the best weights. A
@@ -59,8 +56,10 @@ template <class Model> struct SavedModel {
   StateDict resume(Optimizer& optimizer) {
     StateDict best_weights = model.state_dict();
     if (epoch == 0) return best_weights;
-    model.load_state_dict(std::exchange(last, {}));
-    optimizer.load_state_dict(std::exchange(adam, {}));
+    naming(source, [&] {
+      model.load_state_dict(std::exchange(last, {}));
+      optimizer.load_state_dict(std::exchange(adam, {}));
+    });
     return best_weights;
   }
 
@@ -73,6 +72,26 @@ template <class Model> struct SavedModel {
     Its::note_sizes(sizes, file.notes);
     file.add("model", weights);
     return file;
+  }
+
+  // An error in `work` names the file, which a layer or an optimizer does not know.
+  template <class Work> static auto naming(const std::string& path, Work work) {
+    try {
+      return work();
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      if (what.starts_with("[load] ")) throw;
+      throw Error("[load] " + path + ": " + what);
+    }
+  }
+
+  // Error: a number of the model, or of what going on needs, is NaN or infinite.
+  static void check_numbers(const StateDict& file, const std::string& path) {
+    for (const auto& [name, tensor] : file.tensors)
+      for (Scalar number : std::span(tensor.data(), size_t(tensor.numel())))
+        HEED_CHECK(std::isfinite(number), "[load] ", path, ": ", name, " holds ",
+                   std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf",
+                   ", wanted finite numbers\n  take a copy of the file from before");
   }
 
   // Error: weights of other sizes. Looked at before a model of these sizes is made, since a
@@ -94,7 +113,9 @@ template <class Model> struct SavedModel {
     Sizes sizes = Its::sizes_from(file.notes, language, path);
     StateDict weights = file.part("model");
     check_sizes(sizes, weights, path);
+    check_numbers(file, path);
     SavedModel saved(sizes, language);
+    saved.source = path;
     saved.epoch = note(file.notes, "epoch", 0, 1000000, path);
     saved.model.load_state_dict(weights);
     if (saved.epoch == 0) return saved;
