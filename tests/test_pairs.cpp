@@ -230,12 +230,40 @@ TEST_CASE("pairs: options that contradict each other") {
       {"--load m.st --pairs a.tsv --longest 61", "[--longest] 61, but m.st has 60"},
       {"--load m.st --pairs a.tsv --level characters",
        "[--level] characters, but m.st has words"},
+      {"--count --seed 1", "[--seed] does nothing beside --count"},
+      {"--count --save b.st", "[--save] does nothing beside --count"},
+      {"--count --translate 5/3/79", "[--translate] does nothing beside --count"},
+      {"--count --pairs a.tsv", "[--pairs] does nothing beside --count"},
+      {"--count --load m.st --translate 我", "[--load] does nothing beside --count"},
+      {"--count --hidden 64", "[--hidden] does nothing beside --count"},
+      {"--count --masks", "[--masks] does nothing beside --count: leave one of the two out"},
+      {"--masks --hidden 64", "[--hidden] does nothing beside --masks"},
+      {"--masks --embedding 32", "[--embedding] does nothing beside --masks"},
+      {"--masks --batch 32", "[--batch] does nothing beside --masks"},
+      {"--masks --lr 0.005", "[--lr] does nothing beside --masks"},
+      {"--masks --teacher-forcing 1", "[--teacher-forcing] does nothing beside --masks"},
+      {"--masks --dates 2", "[--dates] does nothing beside --masks"},
+      {"--masks --seeds 2", "[--seeds] does nothing beside --masks"},
+      {"--load m.st --translate 我 --seed 1", "[--seed] does nothing beside --load"},
+      {"--load m.st --translate 我 --batch 1", "[--batch] does nothing beside --load"},
+      {"--load m.st --interactive --lr 1", "[--lr] does nothing beside --load"},
+      {"--load m.st --interactive --teacher-forcing 0",
+       "[--teacher-forcing] does nothing beside --load"},
       {"--load m.st --translate 我 --hidden 32", "[--hidden] 32, but m.st has 16"},
   };
   for (const auto& [arguments, message] : runs) desk.refuses(arguments, message);
-  // What the file has may be said once more.
-  Run result = desk.train("--load m.st --pairs a.tsv --level words --longest 60");
-  CHECK_MESSAGE(result.status == 0, result.err);
+  // What the file has may be said once more; what is read, and what is never too much.
+  for (const char* arguments :
+       {"--load m.st --pairs a.tsv --embedding 8 --hidden 16 --level words --longest 60",
+        "--load m.st --pairs a.tsv --lr 0.1 --seed 1 --batch 16 --teacher-forcing 1",
+        "--load m.st --embedding 8 --hidden 16 --translate 我 --interactive </dev/null",
+        "--count --threads 1", "--masks --seed 1 --steps 50",
+        "--dates 2 --embedding 4 --hidden 4 --batch 2 --lr 0.1 --teacher-forcing 0.5 "
+        "--steps 50 --seeds 1 --seed 1"}) {
+    CAPTURE(std::string(arguments));
+    Run result = desk(arguments);
+    CHECK_MESSAGE(result.status == 0, result.err);
+  }
 }
 
 TEST_CASE("pairs: a file of weights that is damaged or another's") {

@@ -189,6 +189,11 @@ TEST_CASE("pairs_06: options that contradict each other") {
       {"--load m.st --translate 我 --save b.st", "[--save] nothing is trained"},
       {"--warm-up --save b.st", "[--warm-up] compares models"},
       {"--warm-up --translate 5/3/79", "[--warm-up] compares models"},
+      {"--warm-up --lr 0.01", "[--lr] does nothing beside --warm-up"},
+      {"--warm-up --steps 300", "[--steps] does nothing beside --warm-up"},
+      {"--warm-up --norm first", "[--norm] does nothing beside --warm-up"},
+      {"--load m.st --translate 我 --lr 1", "[--lr] does nothing beside --load"},
+      {"--load m.st --interactive --seed 1", "[--seed] does nothing beside --load"},
       {"--load m.st --pairs a.tsv --width 16", "[--width] 16, but m.st has 8"},
       {"--load m.st --pairs a.tsv --heads 4", "[--heads] 4, but m.st has 2"},
       {"--load m.st --pairs a.tsv --heads 3", "[--heads] 3, but m.st has 2"},
@@ -199,8 +204,13 @@ TEST_CASE("pairs_06: options that contradict each other") {
       {"--load m.st --pairs a.tsv --dropout 0.4", "[--dropout] 0.4, but m.st has 0.2"},
   };
   for (const auto& [arguments, message] : runs) desk.refuses(arguments, message);
-  Run result = desk.train("--load m.st --pairs a.tsv --norm first --longest 60");
-  CHECK_MESSAGE(result.status == 0, result.err);
+  for (const char* arguments :
+       {"--load m.st --pairs a.tsv --epochs 1 --norm first --longest 60 --lr 0.1 --seed 1",
+        "--load m.st --translate 我 --norm first"}) {
+    CAPTURE(std::string(arguments));
+    Run result = desk(arguments);
+    CHECK_MESSAGE(result.status == 0, result.err);
+  }
 }
 
 TEST_CASE("pairs_06: a file of weights that is damaged or another's") {

@@ -190,6 +190,11 @@ static void refuse(const Options& options, const Settings& s) {
   HEED_CHECK((s.save.empty() && !s.talks()) || (!s.masks && s.dates == 1), "[",
              s.masks ? "--masks" : "--dates",
              "] compares models: none is left to save or to translate with");
+  if (s.count) refuse_unread(options, "--count", {});
+  if (s.masks) refuse_unread(options, "--masks", {"--seed", "--steps"});
+  if (s.corpus.pairs.empty() && !s.load.empty())
+    refuse_unread(options, "--load",
+                  {"--translate", "--interactive", "--embedding", "--hidden"});
 }
 
 static void check_loaded(const Options& options, const Settings& s, const Checkpoint& saved) {

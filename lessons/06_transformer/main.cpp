@@ -271,6 +271,9 @@ static int start(const Options& options, const Settings& s) {
              "[--warm-up] compares models: none is left to save or to translate with");
   HEED_CHECK(!s.load.empty() || s.width % s.heads == 0, "[--heads] ", s.heads,
              " heads share ", s.width, " numbers (--width): it must be divisible by them");
+  if (s.warm_up) refuse_unread(options, "--warm-up", {"--seed", "--seeds"});
+  if (s.corpus.pairs.empty() && !s.load.empty())
+    refuse_unread(options, "--load", {"--translate", "--interactive", "--norm"});
   check_save(s);
   std::optional<Checkpoint> saved;
   if (!s.load.empty())

@@ -137,6 +137,13 @@ size_t Options::find(const std::string& name) const {
 
 bool Options::given(const std::string& name) const { return options[find(name)].is_given; }
 
+std::vector<std::string> Options::all_given() const {
+  std::vector<std::string> names;
+  for (const Option& option : options)
+    if (option.is_given) names.push_back(option.name);
+  return names;
+}
+
 bool Options::all_default() const {
   return std::none_of(options.begin(), options.end(), [](const Option& option) {
     return option.is_given && option.name != "--threads" && option.name != "--out";

@@ -42,6 +42,7 @@ class Options {
            const std::string& help);
 
   bool given(const std::string& name) const;  // was it on the command line?
+  std::vector<std::string> all_given() const;
   // Nothing was given that changes the lesson's numbers: at most --threads and --out.
   bool all_default() const;
 

@@ -1,5 +1,6 @@
 // The command line of a reader's own corpus: what can be set, and what makes no sense.
 #pragma once
+#include <algorithm>
 #include <filesystem>
 #include "lessons/support/corpus.h"
 #include "lessons/support/files.h"
@@ -60,6 +61,15 @@ inline void refuse_contradictions(const Options& options, const CorpusSettings& 
              ": add --translate TEXT, --interactive, or --pairs FILE to go on training");
   HEED_CHECK(s.save.empty() || s.load.empty() || !s.corpus.pairs.empty(),
              "[--save] nothing is trained: --pairs FILE is missing");
+}
+
+// Error: an option that a run does not read, which has `what` and reads no others but `read`.
+inline void refuse_unread(const Options& options, const char* what,
+                          std::vector<std::string> read) {
+  read.insert(read.end(), {what, "--threads", "--out"});
+  for (const std::string& name : options.all_given())
+    HEED_CHECK(std::find(read.begin(), read.end(), name) != read.end(), "[", name,
+               "] does nothing beside ", what, ": leave one of the two out");
 }
 
 // Before long work: can the file be written at its end, and is it none of the corpus?
