@@ -142,6 +142,24 @@ TEST_CASE("lessons: lesson 03 names the pixel or the channels that it cannot tak
   }
 }
 
+TEST_CASE("lessons: the largest seed, and the one after it, are printed as they are") {
+  const struct {
+    const char *lesson, *arguments;
+  } runs[] = {{"03", "--steps 20"},
+              {"04", "--steps 50"},
+              {"04", "--steps 50 --dates 2"},
+              {"05", "--epochs 1"}};
+  for (const auto& one : runs) {
+    TemporaryDirectory directory;
+    Run result = run(setting("HEED_BUILD", "build") + "/lesson-" + one.lesson + " --out " +
+                     directory.path + " --seeds 2 --seed 4294967295 " + one.arguments);
+    CAPTURE(std::string(one.lesson));
+    CAPTURE(std::string(one.arguments));
+    for (const char* seed : {" 4294967295", " 4294967296"})
+      CHECK_MESSAGE(result.out.find(seed) != result.out.npos, "no", seed, " in ", result.out);
+  }
+}
+
 TEST_CASE("lessons: into a pipe lesson 05's fit prints no times and no control marks") {
   const struct {
     const char *verbose, *line;

@@ -123,9 +123,9 @@ static Table train_all(const Settings& settings, const Images& pool, const Image
       scores.all.push_back(o.score);
       if (o.net.block)
         details += formatted(
-            "      seed %2d: right %6.2f  top %6.2f  mass %.4f  itself %.4f"
+            "      seed %2lld: right %6.2f  top %6.2f  mass %.4f  itself %.4f"
             "  gamma %6.3f  learned by step %d\n",
-            int(seed), 100 * o.score.right, 100 * o.score.top, o.score.mass, o.score.self,
+            (long long)seed, 100 * o.score.right, 100 * o.score.top, o.score.mass, o.score.self,
             o.log.gamma.back(), o.log.learned_at());
       if (i == 0) table.firsts.push_back(std::move(o));
     }

@@ -40,7 +40,7 @@ static Outcome train_all(const Settings& settings, Checks& checks) {
     uint64_t seed = settings.seed + uint64_t(i);
     Outcome o = run(settings, true, seed, settings.hidden, tests, "training");
     Score s = o.scores[0];
-    say("      seed %-18d %9.2f %15.2f   %.4f  %.4f", int(seed), 100 * s.right,
+    say("      seed %-18lld %9.2f %15.2f   %.4f  %.4f", (long long)seed, 100 * s.right,
         100 * s.characters, s.mass, s.peak);
     worst = {std::min(worst.right, s.right), 0, std::min(worst.mass, s.mass), 0, s.uniform};
     right += s.right / settings.seeds, mass += s.mass / settings.seeds;

@@ -14,7 +14,8 @@ inline void say_rows(const Outcome& o, bool attends, uint64_t seed) {
     right += formatted(" %8.1f", 100 * s.right);
     mass += formatted(" %8.3f", s.mass);
   }
-  say("      seed %d, %-15s%s", int(seed), attends ? "attention" : "without", right.c_str());
+  say("      seed %lld, %-15s%s", (long long)seed, attends ? "attention" : "without",
+      right.c_str());
   if (attends) say("        its mass             %s", mass.c_str());
 }
 
@@ -23,8 +24,8 @@ inline void check_rows(const Outcome& o, bool attends, uint64_t seed, int most,
   const double without[] = {0.75, 0.05, 0.01};
   for (int d = 0; d < most; ++d) {
     double right = o.scores[size_t(d)].right;
-    checks.check(attends ? right >= 0.98 : right < without[d], "seed %d, %d date%s, %s %g %%",
-                 int(seed), d + 1, d ? "s" : "",
+    checks.check(attends ? right >= 0.98 : right < without[d],
+                 "seed %lld, %d date%s, %s %g %%", (long long)seed, d + 1, d ? "s" : "",
                  attends ? "attention: at least" : "without: below",
                  attends ? 98. : 100 * without[d]);
   }

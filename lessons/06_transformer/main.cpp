@@ -66,7 +66,7 @@ static CopyRun copies(const Settings& settings, Checks& checks) {
   bool all = true;
   for (size_t i = 0; i < runs.size(); ++i) {
     bool exact = is_ordered(runs[i].ordered);
-    say("      seed %-20d %8d    %10s   %9.4f %9.1f", int(settings.seed) + int(i),
+    say("      seed %-20lld %8d    %10s   %9.4f %9.1f", shown(int64_t(settings.seed + i)),
         runs[i].right, exact ? "exact" : "wrong", runs[i].losses.back(), runs[i].seconds);
     all = all && exact && runs[i].right == 1000;
   }
@@ -201,8 +201,8 @@ static void seeds_table(const Settings& settings, const DatesRun& first, Checks&
     std::string masses, peaks;
     for (const Score& head : s.heads)
       masses += formatted(" %.3f", head.mass), peaks += formatted(" %.3f", head.peak);
-    say("      seed %d   %s  %s  %s", int(settings.seed) + i, row_of(s.mean).c_str(),
-        masses.c_str(), peaks.c_str());
+    say("      seed %lld   %s  %s  %s", shown(int64_t(settings.seed) + i),
+        row_of(s.mean).c_str(), masses.c_str(), peaks.c_str());
     worst = std::min(worst, s.mean.right);
     right += s.mean.right / settings.seeds, mass += s.mean.mass / settings.seeds;
   }

@@ -19,8 +19,8 @@ inline WarmUpRow warm_up_row(double lr, Norm norm, int warm_up, uint64_t seed) {
   Plan plan{.steps = 300, .warm_up = warm_up, .lr = lr, .clip = 0};
   CopyRun run = run_copies(sizes_for_copies(4, 64, norm), plan, seed);
   WarmUpRow row{lr, norm, warm_up, seed, run.right / 1000., run.losses.back()};
-  say("    %-6g %-12s %7d %6d %10.1f   %.4f", lr, norm == Norm::first ? "first" : "last",
-      warm_up, int(seed), 100 * row.right, row.loss);
+  say("    %-6g %-12s %7d %6lld %10.1f   %.4f", lr, norm == Norm::first ? "first" : "last",
+      warm_up, (long long)seed, 100 * row.right, row.loss);
   return row;
 }
 
