@@ -127,7 +127,12 @@ TEST_CASE("lessons: lesson 03 names the pixel or the channels that it cannot tak
   } mistakes[] = {
       {"--pixel 8,0", "error: [--pixel] 8,0: outside the image"},
       {"--pixel 0,-1", "error: [--pixel] 0,-1: outside the image"},
+      {"--pixel 4294967298,1", "error: [--pixel] 4294967298,1: outside the image"},
+      {"--pixel 1,-99999999999999999999", "error: [--pixel] 1,-99999999999999999999: outside"},
       {"--pixel 2", "error: [--pixel] '2': row and column wanted"},
+      {"--pixel 2,", "error: [--pixel] '2,': row and column wanted"},
+      {"--pixel ,2", "error: [--pixel] ',2': row and column wanted"},
+      {"--pixel '2;5'", "error: [--pixel] '2;5': row and column wanted"},
       {"--pixel 2,5,1", "error: [--pixel] '2,5,1': row and column wanted"},
       {"--channels 7", "error: [SelfAttention2d] 7 channels: "},
   };

@@ -3,6 +3,7 @@
 // Seconds:  about 6
 // Expected: every question answered with the block of attention, and a quarter, by chance,
 //           without it; the weights lie on the pixel that has the answer.
+#include <charconv>
 #include "errata.h"
 #include "lessons/support/line_chart.h"
 #include "lessons/support/options.h"
@@ -239,11 +240,14 @@ static void show_maps(const Settings& settings, const Table& table, const Images
 // "y,x" -> the pixel's number
 static int chosen_pixel(const Settings& settings, const Images& test) {
   if (settings.pixel == "first") return questions(test.images[size_t(settings.image)])[0];
-  int y, x;
-  char rest;
-  HEED_CHECK(std::sscanf(settings.pixel.c_str(), "%d,%d%c", &y, &x, &rest) == 2, "[--pixel] '",
-             settings.pixel, "': row and column wanted, such as --pixel 2,5");
-  HEED_CHECK(y >= 0 && y < test.H && x >= 0 && x < test.W, "[--pixel] ", y, ",", x,
+  const char *row = settings.pixel.data(), *end = row + settings.pixel.size();
+  int y = -1, x = -1;  // a number that no int can hold leaves it so
+  const char* comma = std::from_chars(row, end, y).ptr;
+  const char* column = comma != row && comma != end && *comma == ',' ? comma + 1 : end;
+  const char* rest = std::from_chars(column, end, x).ptr;
+  HEED_CHECK(rest != column && rest == end, "[--pixel] '", settings.pixel,
+             "': row and column wanted, such as --pixel 2,5");
+  HEED_CHECK(y >= 0 && y < test.H && x >= 0 && x < test.W, "[--pixel] ", settings.pixel,
              ": outside the image, whose rows and columns go from 0 to ", test.H - 1);
   return y * test.W + x;
 }
