@@ -46,7 +46,7 @@ void say_translation(const SavedModel<Model>& saved, const std::string& text) {
   std::vector<std::string> unknown;
   std::vector<int> source = saved.language.read(text, unknown);
   for (const std::string& token : std::set<std::string>(unknown.begin(), unknown.end()))
-    say("warning: '%s' was never seen in training", token.c_str());
+    say_aside("warning: '" + token + "' was never seen in training");
   Example example{source, {}};
   typename Translator<Model>::Writing writer(saved.model, make_batch(std::span(&example, 1)));
   say("%s", saved.language.write(greedy(writer, 1, saved.language.longest)[0].words).c_str());
@@ -58,7 +58,8 @@ inline void check_text(const CorpusSettings& settings, const Language& language)
   if (!settings.translate.empty()) language.read(settings.translate, unknown);
 }
 
-// --translate TEXT, and --interactive: a line at a time from the standard input, to its end.
+// --translate TEXT, and --interactive: a line at a time from the standard input, to its end. A
+// line gives a line, whatever it holds, so that a program can tell which belong together.
 template <class Model> void talk(const CorpusSettings& settings, SavedModel<Model>& saved) {
   saved.model.eval();
   NoGrad guard;
@@ -76,7 +77,10 @@ template <class Model> void talk(const CorpusSettings& settings, SavedModel<Mode
     if (!line.empty() && line.back() == '\r') line.pop_back();
     try {
       say_translation(saved, line);
-    } catch (const Error& error) { say("%s", error.what()); }
+    } catch (const Error& error) {
+      say_aside(error.what());
+      if (!prompt) say();
+    }
   }
 }
 

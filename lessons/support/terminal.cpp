@@ -42,6 +42,11 @@ void say(const char* format, ...) {
 
 void say() { say_text("\n"); }
 
+void say_aside(const std::string& text) {
+  erase_bar();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
 void say_text(const std::string& text) {
   erase_bar();
   std::fputs(text.c_str(), stdout);

@@ -12,6 +12,8 @@ namespace heed {
 [[gnu::format(printf, 1, 2)]] void say(const char* format, ...);
 void say();                              // an empty line
 void say_text(const std::string& text);  // as it is: lines that end in newlines
+// To standard error and a newline: what is no result, such as a warning.
+void say_aside(const std::string& text);
 
 // Progress bar("training", epochs);
 // for (...) { ...; bar.step(); }          // the bar leaves the screen with its variable
