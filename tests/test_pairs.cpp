@@ -171,6 +171,21 @@ TEST_CASE("pairs: --interactive goes on after a mistake, to the end of its input
   CHECK(asides.back() == "warning: '☃' was never seen in training");  // once
 }
 
+TEST_CASE("pairs: a run that draws nothing makes no directory for figures") {
+  Desk desk;
+  REQUIRE(desk.train("--pairs a.tsv --save m.st").status == 0);
+  CHECK(fs::is_directory(desk.directory / "out"));
+  fs::remove_all(desk.directory / "out");
+  desk.write("out", "in the way");
+  for (const char* arguments : {"--count", "--masks --steps 50", "--load m.st --translate 我",
+                                "--load m.st --interactive </dev/null"}) {
+    Run result = desk(arguments);
+    CAPTURE(std::string(arguments));
+    CHECK_MESSAGE(result.status == 0, result.err);
+    CHECK(desk.read("out") == "in the way");
+  }
+}
+
 // ---- What is refused
 
 TEST_CASE("pairs: what is wrong with a corpus is said before any work") {

@@ -33,6 +33,7 @@ struct Program {
   Settings settings;
   bool ran = false, all_default = false;
   std::function<int()> body = [] { return 0; };
+  std::function<bool()> draws = [] { return true; };
 
   Run operator()(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "lesson-99");
@@ -45,6 +46,7 @@ struct Program {
     options.add("--kind", settings.kind, std::vector<std::string>{"dot", "additive"}, "score");
     options.add("--file", settings.file, "FILE", "a file");
     options.add("--quiet", settings.quiet, "print less");
+    options.draws = draws;
     return captured([&] {
       return run_lesson(int(argv.size()), argv.data(), options, [&] {
         ran = true;
@@ -136,6 +138,17 @@ TEST_CASE("options: values arrive, in both spellings, and defaults stay") {
   CHECK(program.settings.file == "a b");
   CHECK(program.settings.quiet);
   CHECK(program.settings.seed == 4294967295);
+  CHECK(fs::is_directory(program.settings.out));
+}
+
+TEST_CASE("options: a run that draws nothing makes no directory") {
+  Program program;
+  program.draws = [&] { return !program.settings.quiet; };
+  CHECK(program({"--quiet"}).status == 0);
+  CHECK(program.ran);
+  CHECK(!fs::exists(program.settings.out));
+  program.settings.quiet = false;
+  CHECK(program({}).status == 0);
   CHECK(fs::is_directory(program.settings.out));
 }
 

@@ -192,7 +192,7 @@ static void refuse(const Options& options, const Settings& s) {
              "] compares models: none is left to save or to translate with");
   if (s.count) refuse_unread(options, "--count", {});
   if (s.masks) refuse_unread(options, "--masks", {"--seed", "--steps"});
-  if (s.corpus.pairs.empty() && !s.load.empty())
+  if (s.only_talks())
     refuse_unread(options, "--load",
                   {"--translate", "--interactive", "--embedding", "--hidden"});
 }
@@ -254,6 +254,7 @@ int main(int argc, char** argv) {
   options.add("--masks", s.masks, "dates: what a missing mask costs");
   add_corpus_options(options, s, "pairs: of the embeddings");
   options.add("--count", s.count, "only count the parameters of the full size");
+  options.draws = [&] { return !s.count && !s.masks && !s.only_talks(); };
   return run_lesson(argc, argv, options, [&] {
     s.corpus.level = s.level == "words" ? Level::words : Level::characters;
     if (!s.corpus.pairs.empty()) settings_of_the_post(options, s);

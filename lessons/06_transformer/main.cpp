@@ -272,7 +272,7 @@ static int start(const Options& options, const Settings& s) {
   HEED_CHECK(!s.load.empty() || s.width % s.heads == 0, "[--heads] ", s.heads,
              " heads share ", s.width, " numbers (--width): it must be divisible by them");
   if (s.warm_up) refuse_unread(options, "--warm-up", {"--seed", "--seeds"});
-  if (s.corpus.pairs.empty() && !s.load.empty())
+  if (s.only_talks())
     refuse_unread(options, "--load", {"--translate", "--interactive", "--norm"});
   check_save(s);
   std::optional<Checkpoint> saved;
@@ -304,6 +304,7 @@ int main(int argc, char** argv) {
               "pairs: layers of the encoder, and of the decoder");
   options.add("--batch", s.batch, {1, 4096}, "pairs: as many in a batch");
   add_corpus_options(options, s, "pairs: of embeddings, weights, hidden numbers, sublayers");
+  options.draws = [&] { return !s.warm_up && !s.only_talks(); };
   return run_lesson(argc, argv, options, [&] {
     s.corpus.level = s.level == "words" ? Level::words : Level::characters;
     if (!s.corpus.pairs.empty() && !options.given("--lr")) s.lr = 0.001;

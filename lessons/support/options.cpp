@@ -178,7 +178,7 @@ bool Options::parse(int argc, char** argv) {
       refuse(name + " '" + value + "' is not accepted: it takes " + option.accepted());
     option.is_given = true;
   }
-  prepare_out();
+  if (draws()) prepare_out();
   return true;
 }
 

@@ -41,6 +41,9 @@ class Options {
   void add(const std::string& name, std::string& value, const std::vector<std::string>& choices,
            const std::string& help);
 
+  // Runs for which it says no need no directory for figures, and none is made.
+  std::function<bool()> draws = [] { return true; };
+
   bool given(const std::string& name) const;  // was it on the command line?
   std::vector<std::string> all_given() const;
   // Nothing was given that changes the lesson's numbers: at most --threads and --out.

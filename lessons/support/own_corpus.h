@@ -20,6 +20,7 @@ struct CorpusSettings : CommonSettings {
   bool interactive = false;
 
   bool talks() const { return interactive || !translate.empty(); }
+  bool only_talks() const { return !load.empty() && corpus.pairs.empty(); }
 };
 
 // --batch and --lr are not among them: each lesson has its own words for those.
