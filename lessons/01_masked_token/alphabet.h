@@ -70,8 +70,9 @@ struct Split {
   std::vector<Sample> train, held_out;
 };
 
-// The main split draws no random numbers. Every window, place and letter occurs in training,
-// but a held-out letter is never the answer for its window there, nor at its place in it.
+// The main split draws no random numbers. Every window, place and letter occurs in training. But
+// in training a held-out letter is never the answer for this window, nor at this place in any
+// other window. (One exception: the G of FGHIGKLMNO, whose place the G of IGKLMNOPQR has, too.)
 inline Split latin_split(const std::vector<Sample>& samples, int remainder = 2) {
   Split split;
   for (const Sample& s : samples)
@@ -111,7 +112,8 @@ inline std::vector<Sample> windows(int length, int first, int last) {
 }
 
 // Five letters from one part of the alphabet, then five from another. At the seam, places 4 and
-// 5, the two neighbours name different letters, so half of the answers is the best possible.
+// 5, the two neighbours name different letters, so about half of the answers is the best that
+// is possible.
 struct Stitched {
   std::vector<Sample> inner, seam;
 };
