@@ -76,6 +76,25 @@ TEST_CASE("lessons: the default run prints expected.txt and writes the README's 
   }
 }
 
+// The runs of a record differ from the default run in few lines, in most lessons. If many of
+// expected.txt are not in it, it is a record of an older program.
+TEST_CASE("lessons: results.txt is of the program as it is") {
+  for (const Lesson& lesson : lessons()) {
+    std::string path = lesson.folder + "/results.txt";
+    if (!fs::exists(path) || lesson.name == "lesson-01") continue;  // 01: five times as long
+    std::vector<std::string> lines = lines_of(heed::read_file(lesson.folder + "/expected.txt")),
+                             recorded = lines_of(heed::read_file(path)), missing;
+    for (const std::string& line : lines)
+      if (std::none_of(recorded.begin(), recorded.end(),
+                       [&](const std::string& r) { return same_line(line, r); }))
+        missing.push_back(line);
+    bool fits = missing.size() * 10 <= lines.size();
+    CHECK_MESSAGE(fits, path, ": ", missing.size(), " of ", lines.size(),
+                  " lines of expected.txt are not in it, among them\n  ",
+                  fits ? "" : missing[0], "\nrun: make results ARGS=", lesson.name.substr(7));
+  }
+}
+
 TEST_CASE("lessons: a mistake on the command line gives status 2, a message, and no file") {
   const struct {
     const char *arguments, *named;
