@@ -210,7 +210,8 @@ Tensor operator>(const Tensor& x, double s) {
 // v^p as C has it, but for any base the same bits everywhere: a small whole p by squaring (whose
 // error grows with p).
 static double power(double v, double p) {
-  const bool whole = p == std::trunc(p), odd = whole && std::fmod(p, 2) != 0;
+  const bool fits = std::abs(p) < 0x1p53;  // beyond, every double is whole, and even
+  const bool whole = !fits || p == double(int64_t(p)), odd = fits && whole && int64_t(p) % 2;
   if (whole && std::abs(p) <= 32) {
     double y = 1;
     for (int n = int(std::abs(p)); n > 0; n /= 2, v *= v)
