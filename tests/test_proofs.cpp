@@ -269,7 +269,7 @@ TEST_CASE("proofs: causal: tokens that are seen") {
 }
 
 // Position t shows what stands at `shown`, and nothing else. Whatever the numbers were, they
-// are changed.
+// are changed to others of like size, which is tried first.
 TEST_CASE("proofs: every number is changed, whatever it was") {
   constexpr int64_t LONG = 20;
   for (double number : {0., 1., -1., 2., 3., 0.5, -0.25, 0.75, 1e30, -7e8})
@@ -278,7 +278,7 @@ TEST_CASE("proofs: every number is changed, whatever it was") {
       auto look = [&](const Tensor& x) {
         return x.select(1, shown).unsqueeze(1).expand(x.shape());
       };
-      const std::string seen = "the input at position " + std::to_string(shown) + " was";
+      const std::string seen = "the input at position " + std::to_string(shown) + " was changed";
       expect_leak(look, {"sentence 0 at position 0 changed", seen.c_str()},
                   full({1, LONG, 1}, number));
     }
