@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <type_traits>
 #include <utility>
 
 #include "autograd/copy_matrix.h"
@@ -57,8 +58,8 @@ struct Product {
 constexpr int64_t PANEL = max_rows(2);
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
-// groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (whose second
-// tile has fewer chains).
+// groups have one more. 10 rows in tiles of 6: 5 + 5, not 6 + 4 (whose second tile has fewer
+// chains).
 struct Groups {
   int64_t count = 1, size, larger = 0;
   Groups(int64_t n, int64_t most) : size(n) {

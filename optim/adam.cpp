@@ -23,23 +23,23 @@ namespace {
 // The numbers of a step that are the same for all elements.
 struct Rates {
   Scalar l2, keep, c1, b2, c2, size, root, eps;
-  Scalar least_p, least_d, least_mean;  // what is smaller has no decay, no square, is 0
 };
-
-inline Scalar zero_below(Scalar least, Scalar x) { return std::abs(x) < least ? 0 : x; }
 
 // Separate arrays, and rates by value: otherwise compilers must fear that a store changes what
 // the next element reads, and do not use vectors.
 void update_range(Scalar* __restrict p, const Scalar* __restrict g, Scalar* __restrict m,
                   Scalar* __restrict v, int64_t n, const Rates rates) {
-  const auto [l2, keep, c1, b2, c2, size, root, eps, least_p, least_d,
-              least_mean] = rates;
+  const auto [l2, keep, c1, b2, c2, size, root, eps] = rates;
   for (int64_t i = 0; i < n; ++i) {
-    const Scalar d = g[i] + l2 * zero_below(least_p, p[i]), large = zero_below(least_d, d);
-    m[i] = zero_below(least_mean, m[i] + c1 * (d - m[i]));
-    v[i] = zero_below(least_mean, b2 * v[i] + c2 * large * large);
+    Scalar d = g[i] + l2 * p[i];
+    m[i] += c1 * (d - m[i]);
+    v[i] = b2 * v[i] + c2 * d * d;
     p[i] = p[i] * keep - size * m[i] / (std::sqrt(v[i]) * root + eps);
   }
+}
+
+void zero_below(double least, Scalar* x, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = std::abs(x[i]) < Scalar(least) ? 0 : x[i];
 }
 
 // beta^t, t > 0
@@ -64,19 +64,22 @@ void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, i
   rates.size = Scalar(lr / (1 - power1_));
   rates.root = Scalar(1 / std::sqrt(1 - power2_));
   rates.eps = Scalar(options_.eps);
-  // A CPU takes a hundred times as long for numbers below the least normal one. A weight that
-  // only its decay moves would end among them, with its means, and stay there. So what would make
-  // them counts as 0, provided that the root of v is lost beside eps.
-  const double normal = std::numeric_limits<Scalar>::min(),
-               least = std::sqrt(normal / (1 - options_.beta2));
-  const double into_m = options_.weight_decay * (1 - options_.beta1);
-  const bool lost = least * 0x1p30 <= options_.eps;
-  rates.least_p = Scalar(lost && rates.l2 > 0 ? normal / into_m : 0);
-  rates.least_d = Scalar(lost ? least : 0);
-  rates.least_mean = Scalar(lost ? normal : 0);
   parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
     update_range(p + begin, g + begin, m + begin, v + begin, end - begin, rates);
+    if (t % SWEEP == 0) sweep(p + begin, m + begin, v + begin, end - begin);
   });
+}
+
+// A CPU takes many times as long for numbers below the least normal one. A weight that only its
+// decay moves would end among them, with its means, and stay there. So they become 0, and so does
+// a weight whose decay is such a number; if eps is so large that nothing is lost beside it.
+void Adam::sweep(Scalar* p, Scalar* m, Scalar* v, int64_t n) const {
+  const double normal = std::numeric_limits<Scalar>::min();
+  if (options_.eps < 0x1p30 * std::sqrt(normal)) return;
+  zero_below(normal, m, n);
+  zero_below(normal, v, n);
+  const double decay = decoupled_ ? 0 : options_.weight_decay * (1 - options_.beta1);
+  if (decay > 0) zero_below(normal / decay, p, n);
 }
 
 }  // namespace HEED_PRECISION

@@ -34,6 +34,9 @@ class Adam : public Optimizer {
  private:
   void update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, int64_t t) override;
 
+  static constexpr int64_t SWEEP = 32;  // steps
+  void sweep(Scalar* p, Scalar* m, Scalar* v, int64_t n) const;
+
   AdamOptions options_;
   bool decoupled_;
   int64_t power_of_ = 0;            // the t of these two: beta1^t, beta2^t

@@ -20,8 +20,6 @@ struct Settings : CommonSettings {
   bool claims = true;  // the numbers of the text hold for these settings only
 };
 
-static long long shown(uint64_t seed) { return (long long)seed; }
-
 // ---- The document's run, beside its formulas
 
 static void print_history(const FiveWays& ways) {
@@ -50,7 +48,7 @@ static void print_seeds(const Settings& settings, const std::vector<FiveWays>& s
   }
   say("%s", heading.c_str());
   for (size_t i = 0; i < seeds.size(); ++i) {
-    std::string row = formatted("    %4lld  %.5f", shown(settings.seed + i), seeds[i].half);
+    std::string row = formatted("    %4lld  %.5f", (long long)(settings.seed + i), seeds[i].half);
     for (size_t a = 0; a < std::size(ANSWERS); ++a)
       row += formatted("  %.5f  %.5f", seeds[i].more(a), seeds[i].outcomes[a].excess);
     say("%s", row.c_str());
@@ -66,12 +64,12 @@ static std::vector<Series> five_ways(const Settings& settings, Checks& checks) {
     seeds.emplace_back(settings.seed + uint64_t(i), settings.epochs);
   const FiveWays& first = seeds[0];
   say("The same data, five ways to answer: loss of each epoch, seed %lld",
-      shown(settings.seed));
+      (long long)settings.seed);
   print_history(first);
   say();
   print_seeds(settings, seeds);
   say("    sum of the squared weights, seed %lld:%s %.5f,%s %.4f,%s %.4f,%s %.4f",
-      shown(settings.seed), " document's", first.outcomes[0].squares, " bahdanau",
+      (long long)settings.seed, " document's", first.outcomes[0].squares, " bahdanau",
       first.outcomes[1].squares, " dot", first.outcomes[2].squares, " plain mean",
       first.outcomes[3].squares);
   // Of more seeds some are farther off: the loss is that of a sample.
@@ -170,7 +168,7 @@ static Row& find(std::vector<Row>& rows, const std::string& task, const std::str
 // middle: nothing tells step 4 from the others. ask without a query: the best that there is.
 static void show_theory(std::vector<Row>& rows, const Settings& settings, Checks& checks) {
   Row &middle = find(rows, "middle", "bahdanau"), &ask = find(rows, "ask", "bahdanau");
-  say("Why those fail that fail, seed %lld", shown(settings.seed));
+  say("Why those fail that fail, seed %lld", (long long)settings.seed);
   say("    middle: equal weights have loss (1 - 1/T) / 12 = %.4f; trained: %.4f",
       loss_of_a_plain_mean(), middle.scores[0].loss);
   double best = loss_without_a_query(BEST_ON_QUESTION);
