@@ -64,7 +64,7 @@ void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, i
   rates.size = Scalar(lr / (1 - power1_));
   rates.root = Scalar(1 / std::sqrt(1 - power2_));
   rates.eps = Scalar(options_.eps);
-  parallel_for(n, 1 << 15, [=](int64_t begin, int64_t end) {
+  parallel_for(n, 1 << 15, [=, this](int64_t begin, int64_t end) {
     update_range(p + begin, g + begin, m + begin, v + begin, end - begin, rates);
     if (t % SWEEP == 0) sweep(p + begin, m + begin, v + begin, end - begin);
   });

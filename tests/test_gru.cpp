@@ -119,13 +119,13 @@ TEST_CASE("gru: padding gets no gradient, and gives none") {
 }
 
 TEST_CASE("gru: padding may hold NaN") {
-  const int H = 2, T = 3, lengths[] = {3, 1, 0};
+  const int lengths[] = {5, 2, 0};
   manual_seed(9);
-  Tensor clean = randn({3, T, 3 * H}), dirty = clean.clone();
-  for (int64_t b = 0; b < 3; ++b)
+  Tensor clean = randn({B, T, 3 * H}), dirty = clean.clone();
+  for (int64_t b = 0; b < B; ++b)
     for (int64_t t = lengths[b]; t < T; ++t)
       dirty.select(0, b).select(0, t).fill_(std::numeric_limits<Scalar>::quiet_NaN());
-  Tensor w = randn({3 * H, H}), bias = randn({3 * H}), h0 = randn({3, H});
+  Tensor w = randn({3 * H, H}), bias = randn({3 * H}), h0 = randn({B, H});
   for (bool reverse : {false, true})
     for (bool reset_after : {false, true}) {
       std::vector<Tensor> results[2];
