@@ -119,7 +119,7 @@ TEST_CASE("gru: padding gets no gradient, and gives none") {
 }
 
 TEST_CASE("gru: padding may hold NaN") {
-  const int lengths[] = {5, 2, 0};
+  const int lengths[] = {T, 2, 0};
   manual_seed(9);
   Tensor clean = randn({B, T, 3 * H}), dirty = clean.clone();
   for (int64_t b = 0; b < B; ++b)
