@@ -3,7 +3,11 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 #include "autograd/ops.h"
 #include "autograd/random.h"
 #include "layers/activation.h"
@@ -16,6 +20,7 @@
 #include "layers/gru.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
+#include "layers/module.h"
 #include "layers/positional_encoding.h"
 #include "layers/self_attention_2d.h"
 #include "layers/sequential.h"
@@ -37,6 +42,47 @@ template <class L> struct Row {
       return heed::fail("[row] this layer needs a call of its own"), heed::Tensor();
   };
   std::string no_derivative = {};  // why its gradients are not those of differences
+};
+
+// A row that has forgotten its kind of layer, so that a test is compiled once and not for every
+// kind. What takes the kind to do is in functions.
+struct AnyRow {
+  using Layer = std::unique_ptr<heed::Module>;
+  std::string name, no_derivative;
+  std::map<std::string, std::string> zero_gradient;
+  std::function<Layer()> make;
+  std::function<heed::Tensor(heed::Module&, const Inputs&)> call;
+  Layer (*copy)(const heed::Module&);
+  Layer (*move)(heed::Module&);
+  void (*assign)(heed::Module& to, const heed::Module& from);
+  void (*move_assign)(heed::Module& to, heed::Module& from);
+  std::vector<Layer> (*clones)(const heed::Module&, int n);
+
+  template <class L> explicit AnyRow(const Row<L>& row)
+      : name(row.name),
+        no_derivative(row.no_derivative),
+        zero_gradient(row.zero_gradient),
+        make([=] { return std::make_unique<L>(row.make()); }),
+        call([=](heed::Module& m, const Inputs& in) { return row.call(as<L>(m), in); }),
+        copy([](auto& m) -> Layer { return std::make_unique<L>(as<L>(m)); }),
+        move([](auto& m) -> Layer { return std::make_unique<L>(std::move(as<L>(m))); }),
+        assign([](auto& to, auto& from) { as<L>(to) = as<L>(from); }),
+        move_assign([](auto& to, auto& from) { as<L>(to) = std::move(as<L>(from)); }),
+        clones([](auto& m, int n) {
+          std::vector<Layer> result;
+          for (L& layer : heed::clones(as<L>(m), n))
+            result.push_back(std::make_unique<L>(std::move(layer)));
+          return result;
+        }) {
+    static_assert(std::is_nothrow_move_constructible_v<L>);
+    static_assert(std::is_nothrow_move_assignable_v<L>);
+  }
+
+ private:
+  template <class L> static L& as(heed::Module& m) { return static_cast<L&>(m); }
+  template <class L> static const L& as(const heed::Module& m) {
+    return static_cast<const L&>(m);
+  }
 };
 
 // Output and weights, one after the other, so that both are compared.
@@ -137,8 +183,10 @@ template <class Visit> void for_each_recurrent_layer(Visit visit) {
   visit(Row<AdditiveAttention>{"AdditiveAttention.padding", additive, {}, ask});
 }
 
-template <class Visit> void for_each_layer(Visit visit) {
+inline std::vector<AnyRow> all_rows() {
   using namespace heed;
+  std::vector<AnyRow> rows;
+  const auto visit = [&](const auto& row) { rows.emplace_back(row); };
   visit(Row<Linear>{"Linear", [] { return Linear(5, 3); }});
   visit(Row<Linear>{"Linear.no_bias", [] { return Linear(5, 3, false); }});
   visit(Row<BatchNorm>{"BatchNorm", [] { return BatchNorm(3); }});
@@ -157,6 +205,7 @@ template <class Visit> void for_each_layer(Visit visit) {
   for_each_sequence_layer(visit);
   for_each_attention_layer(visit);
   for_each_recurrent_layer(visit);
+  return rows;
 }
 
 }  // namespace heed_tests
