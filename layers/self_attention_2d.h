@@ -27,22 +27,38 @@ struct SelfAttention2d : Module {
   // x: (B, C, H, W), N = H W pixels -> output: x's shape; weights: (B, N, N), row i is where
   // pixel i looks.
   Attention operator()(const Tensor& x) const {
-    HEED_CHECK(x.dim() == 4, "[SelfAttention2d] x ", x.shape(), ": (B, C, H, W) wanted");
-    int64_t B = x.shape()[0], N = x.shape()[2] * x.shape()[3];
-    int64_t C = value.weight.shape()[0], C8 = key.weight.shape()[0];  // C / 8
-    Tensor q = query(x).view({B, C8, N}).transpose(1, 2);           // (B, N, C/8)
-    Tensor k = key(x).view({B, C8, N});                             // (B, C/8, N)
-    Tensor v = value(x).view({B, C, N});                            // (B, C, N)
-    Tensor scores = matmul(q, k);                                   // (B, N, N)
-    if (scaled) scores = scores / std::sqrt(double(k.shape()[1]));  // (B, N, N)
+    const auto [q, k, v] = projected(x);
+    Tensor scores = matmul(q, k.transpose(1, 2));                   // (B, N, N)
+    if (scaled) scores = scores / std::sqrt(double(k.shape()[2]));  // (B, N, N)
     Tensor weights = softmax(scores, -1);                           // (B, N, N)
-    // v weights^T, turned round: weights v^T, which leaves the large one as it is.
-    Tensor out = matmul(weights, v.transpose(1, 2));                // (B, N, C)
-    out = out.transpose(1, 2).reshape(x.shape());                   // (B, C, H, W)
-    return {gamma * out + x, weights};
+    return {opened(matmul(weights, v), x), weights};
+  }
+
+  // The output alone, by attention_output(): none of the N^2 weights is kept. It is faster from a
+  // few hundred pixels on.
+  Tensor output(const Tensor& x) const {
+    const auto [q, k, v] = projected(x);
+    // attention_output() divides by sqrt(C / 8).
+    const double scale = scaled ? 1 : std::sqrt(double(k.shape()[2]));
+    return opened(attention_output(scale * q, k, v), x);
   }
 
  private:
+  struct Projected {
+    Tensor q, k, v;  // (B, N, C / 8) twice, (B, N, C)
+  };
+  Projected projected(const Tensor& x) const {
+    HEED_CHECK(x.dim() == 4, "[SelfAttention2d] x ", x.shape(), ": (B, C, H, W) wanted");
+    const auto pixels = [&](const Tensor& maps) {
+      return maps.view({x.shape()[0], maps.shape()[1], x.shape()[2] * x.shape()[3]})
+          .transpose(1, 2);
+    };
+    return {pixels(query(x)), pixels(key(x)), pixels(value(x))};
+  }
+  // attended (B, N, C), as maps again, let in as far as gamma opens.
+  Tensor opened(const Tensor& attended, const Tensor& x) const {
+    return gamma * attended.transpose(1, 2).reshape(x.shape()) + x;  // (B, C, H, W)
+  }
   static int64_t eighth(int64_t channels) {
     HEED_CHECK(channels >= 8, "[SelfAttention2d] ", channels, " channels: query and key have",
                " an eighth of them, which rounds down to 0\n",

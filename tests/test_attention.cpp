@@ -398,8 +398,10 @@ TEST_CASE("attention: nothing to attend to, nobody who attends, and no sentence 
     CHECK(all_zero(q.grad()));
   }
   SelfAttention2d block(16);
-  for (const Shape& shape : {Shape{0, 16, 3, 5}, Shape{2, 16, 0, 5}})
+  for (const Shape& shape : {Shape{0, 16, 3, 5}, Shape{2, 16, 0, 5}}) {
     expect_shape(block(zeros(shape)).output, shape);
+    expect_shape(block.output(zeros(shape)), shape);
+  }
 }
 
 TEST_CASE("attention: what does not fit is said with the shapes") {
@@ -525,6 +527,28 @@ TEST_CASE("attention 2d: scaled divides the scores by sqrt(C / 8)") {
   CHECK(difference(scaled(x).weights, plain(x).weights) < CLOSE);
 }
 
+TEST_CASE("attention 2d: the output alone is the same, and so are its gradients") {
+  for (bool scaled : {false, true}) {
+    CAPTURE(scaled);
+    manual_seed(3);
+    SelfAttention2d plain(32, scaled);
+    plain.gamma.detach().fill_(0.5);
+    SelfAttention2d fused = plain;
+    Tensor x = randn({2, 32, 7, 21}).requires_grad_(), same_x = x.detach().requires_grad_();
+    Tensor c = weigh(x.shape()), y = plain(x).output, fused_y = fused.output(same_x);
+    CHECK(difference(fused_y, y.detach()) < CLOSE);
+    y.backward(c);
+    fused_y.backward(c);
+    CHECK(difference(same_x.grad(), x.grad()) < 10 * CLOSE);
+    auto expected = plain.named_parameters(), got = fused.named_parameters();
+    for (size_t i = 0; i < expected.size(); ++i) {
+      CAPTURE(expected[i].first);
+      if (expected[i].first == "key.bias") continue;  // 0, but for rounding: softmax drops it
+      CHECK(difference(got[i].second.grad(), expected[i].second.grad()) < 10 * CLOSE);
+    }
+  }
+}
+
 TEST_CASE("attention 2d: errors") {
   for (int channels : {7, 1, 0, -8})
     expect_error([&] { SelfAttention2d{channels}; },
@@ -533,6 +557,7 @@ TEST_CASE("attention 2d: errors") {
   SelfAttention2d block(16);
   expect_error([&] { block(ones({16, 3, 5})); },
                {"[SelfAttention2d] x (16, 3, 5)", "(B, C, H, W)"});
+  expect_error([&] { block.output(ones({16, 3, 5})); }, {"[SelfAttention2d] x (16, 3, 5)"});
   expect_error([&] { block(ones({2, 8, 3, 5})); }, {"(2, 8, 3, 5)", "(B, 16, H, W)"});
   expect_error([] { Conv1x1(0, 3); }, {"[Conv1x1] from 0 to 3 channels"});
   expect_error([] { Conv1x1(3, -1); }, {"[Conv1x1] from 3 to -1 channels"});

@@ -96,13 +96,17 @@ struct Heads : Module {
   }
 };
 
-// Lesson 03's block on its own.
+// Lesson 03's block on its own. Nobody asks for the weights, and with many pixels it is faster not
+// to make them.
 struct Block : Module {
   SelfAttention2d attention;
   FIELDS(attention)
 
   explicit Block(int64_t channels) : attention(channels) {}
-  Tensor operator()(const Tensor& x) const { return attention(x).output; }
+  Tensor operator()(const Tensor& x) const {
+    const bool many = x.size(2) * x.size(3) >= 512;
+    return many ? attention.output(x) : attention(x).output;
+  }
 };
 
 // Forward alone, or a step: forward, backward from a fixed gradient, Adam. The batches rotate.
