@@ -71,17 +71,14 @@ struct Groups {
   int64_t largest() const { return size + (larger > 0); }
 };
 
-// Where chains start that do not go on from C: a row of the widest tile, 6 vectors.
-alignas(64) constexpr Scalar ZEROS[6 * 64 / S] = {};
-
 // The columns from j on, `width` of them, in tiles NV vectors wide; of all products of a batch.
 template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width) {
   const auto bytes = [](const Scalar* p) { return reinterpret_cast<const char*>(p); };
   constexpr auto ROWS = std::make_integer_sequence<int, max_rows(NV)>();
   Scalar* const panel = x.b_panels ? x.b_panels + j * x.k : nullptr;
   Tiles t{.k = x.k, .ra = (x.a_panels ? 1 : x.ra) * S, .ca = x.ca * S,
-          .rb = (panel ? width : x.rb) * S, .rfrom = x.onto ? x.rc * S : 0, .rc = x.rc * S,
-          .last = (width - simd::LANES<V>) * S};
+          .rb = (panel ? width : x.rb) * S, .rc = x.rc * S,
+          .last = (width - simd::LANES<V>) * S, .onto = x.onto};
   const int64_t rows_together = x.a_panels ? PANEL : x.m;
   for (int64_t at = 0; at < x.batch.count; ++at) {
     const Scalar* b = x.b + at * x.batch.b + j * x.cb;
@@ -89,7 +86,17 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
     t.a = bytes(x.a + at * x.batch.a);
     t.b = bytes(panel ? panel : b);
     t.c = reinterpret_cast<char*>(x.c + at * x.batch.c + j);
-    t.from = x.onto ? t.c : bytes(ZEROS);
+    if (x.m <= max_rows(NV) && !panel && !x.a_panels) {  // a tile each: they go through at once
+      t.next_a = x.batch.a * S;
+      t.next_b = x.batch.b * S;
+      t.next_c = x.batch.c * S;
+      return tiles_of<V, NV>(x.m, t, x.batch.count, ROWS);
+    }
+    const auto run = [&](int64_t rows, int64_t count) {  // tiles one below the other
+      t.next_a = rows * t.ra;
+      t.next_c = rows * t.rc;
+      tiles_of<V, NV>(rows, t, count, ROWS);
+    };
     for (int64_t i = 0; i < x.m; i += rows_together) {
       const int64_t rows = std::min(rows_together, x.m - i);
       if (x.a_panels) {
@@ -97,8 +104,8 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
         t.ca = rows * S;
       }
       const Groups g(rows, max_rows(NV));
-      if (g.larger > 0) tiles_of<V, NV>(g.size + 1, t, g.larger, ROWS);
-      tiles_of<V, NV>(g.size, t, g.count - g.larger, ROWS);
+      if (g.larger > 0) run(g.size + 1, g.larger);
+      run(g.size, g.count - g.larger);
     }
   }
 }

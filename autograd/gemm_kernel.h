@@ -23,20 +23,20 @@ constexpr int ACCUMULATORS = simd::REGISTERS == 32 ? 24 : 12;
 // At most 16 rows: with 32 registers a product of 16 rows, one vector wide, is one tile.
 constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors); }
 
-// A column of tiles. Strides are in bytes here, so that a step is one addition. The last vector
-// of a row may start early, `last` bytes from the row's beginning, and overlap the one before: an
-// element is the same chain in both.
+// Tiles, one below the other or each of another product. Strides are in bytes here, so that a
+// step is one addition. The last vector of a row may start early, `last` bytes from the row's
+// beginning, and overlap the one before: an element is the same chain in both.
 struct Tiles {
-  int64_t k = 0;  // at least 1
-  const char* a = nullptr;
-  int64_t ra = 0, ca = 0;
-  const char* b = nullptr;
-  int64_t rb = 0;
-  const char* from = nullptr;  // where the chains start: zeros, or what C holds
-  int64_t rfrom = 0;
+  const char *a = nullptr, *b = nullptr;
   char* c = nullptr;
-  int64_t rc = 0, last = 0;
+  int64_t k = 0;  // at least 1
+  int64_t ra = 0, ca = 0, rb = 0, rc = 0, last = 0;
+  int64_t next_a = 0, next_b = 0, next_c = 0;  // from tile to tile
+  bool onto = false;                           // the chains go on from what C holds
 };
+
+// Where the others start: a row of the widest tile, 6 vectors.
+alignas(64) constexpr char ZEROS[6 * 64] = {};
 
 // Each step asks memory for the row of B that is needed so many steps later (prefetch). The CPU
 // does so by itself for what lies side by side, but not for rows far apart: 8 x 512 x 512 takes
@@ -47,28 +47,33 @@ template <class V> ALWAYS_INLINE V read(const char* from) {
   return simd::load<V>(reinterpret_cast<const Scalar*>(from));
 }
 
-// `count` tiles of R rows of NV vectors, one below the other. Moves `given` to what is below.
+// `count` tiles of R rows of NV vectors. Moves `given` to what follows them.
 template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
   const Tiles t = given;  // a store into C might change `given`, for all that compilers know
   constexpr int64_t WIDE = sizeof(V);
   const auto at = [&](int j) { return j == NV - 1 ? t.last : j * WIDE; };
-  const char *a_tile = t.a, *from = t.from;
-  char* c = t.c;
+  const int64_t rfrom = t.onto ? t.rc : 0;
+  const char *a_tile = t.a, *b_tile = t.b;
+  char* c_tile = t.c;
   for (; count > 0; --count) {
     V acc[R][NV];
-    UNROLL for (int i = 0; i < R; ++i)
-      UNROLL for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + i * t.rfrom + at(j));
+    const char* from = t.onto ? c_tile : ZEROS;
+    UNROLL for (int i = 0; i < R; ++i) {
+      UNROLL for (int j = 0; j < NV; ++j) acc[i][j] = read<V>(from + at(j));
+      from += rfrom;
+      asm("" : "+r"(from));  // or compilers keep an offset for each row, in memory
+    }
     // An address for each row would take more general registers than there are. So two halves of
     // the rows share their offsets, which a load adds by itself (rows 6 and 7 take two of them).
     constexpr int HALF = (R + 1) / 2;
-    const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = t.b;
+    const char *a = a_tile, *lower = a_tile + HALF * t.ra, *b = b_tile;
     int64_t rows[] = {0, t.ra, 2 * t.ra, 3 * t.ra, 4 * t.ra, 5 * t.ra};
     asm("" : "+r"(lower));  // hides what it is, or compilers keep R offsets from `a` after all
     const auto row_of_a = [&](int i) {
       const int row = i % HALF, first = row < 6 ? row : 3;
       return (i < HALF ? a : lower) + rows[first] + rows[row - first];
     };
-    int64_t k = t.k;
+    int64_t k = t.k, rb = t.rb;
     do {
       // In each step, or compilers add up the offsets of rows in place of keeping them.
       if constexpr (HALF > 3)
@@ -84,22 +89,25 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
       }
       a += t.ca;
       lower += t.ca;
-      b += t.rb;
-      asm("" : "+r"(b));  // or compilers keep the address that is AHEAD, and subtract
-      UNROLL for (int j = 0; j < NV * WIDE; j += 64) __builtin_prefetch(b + AHEAD * t.rb + j);
+      b += rb;
+      // Or compilers keep the address that is AHEAD, and subtract, or AHEAD * rb in memory.
+      asm("" : "+r"(b), "+r"(rb));
+      UNROLL for (int j = 0; j < NV * WIDE; j += 64) __builtin_prefetch(b + AHEAD * rb + j);
     } while (--k != 0);
+    char* c = c_tile;
     UNROLL for (int i = 0; i < R; ++i) {
       UNROLL for (int j = 0; j < NV; ++j) __builtin_memcpy(c + at(j), &acc[i][j], sizeof(V));
-      if (t.k < 32) __builtin_prefetch(c + R * t.rc, 1);  // a small k mostly waits for C
+      if (t.k < 32) __builtin_prefetch(c + t.next_c, 1);  // a small k mostly waits for C
       c += t.rc;
-      asm("" : "+r"(c));  // or compilers keep a pointer for each row
+      asm("" : "+r"(c));  // as `from`
     }
-    a_tile += R * t.ra;
-    from += R * t.rfrom;
+    a_tile += t.next_a;
+    b_tile += t.next_b;
+    c_tile += t.next_c;
   }
   given.a = a_tile;
-  given.from = from;
-  given.c = c;
+  given.b = b_tile;
+  given.c = c_tile;
 }
 
 // The same, R known when it runs.
