@@ -26,10 +26,9 @@ Ref<Storage> Storage::make(int64_t count) {
 }
 
 bool Tensor::is_contiguous() const {
-  if (numel() == 0) return true;
   int64_t step = 1;
   for (int i = dim() - 1; i >= 0; --i) {
-    if (shape_[i] != 1 && strides_[i] != step) return false;
+    if (shape_[i] != 1 && strides_[i] != step) return numel() == 0;
     step *= shape_[i];
   }
   return true;

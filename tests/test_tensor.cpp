@@ -42,6 +42,7 @@ TEST_CASE("tensor: shape, strides, size") {
   CHECK(x.is_contiguous());
   CHECK_FALSE(x.transpose(0, 1).is_contiguous());
   CHECK(ones({3, 1}).transpose(0, 1).is_contiguous());  // a size of 1 has no neighbours
+  CHECK(zeros({2, 0, 3}).transpose(0, 2).is_contiguous());  // nor has anything of no numbers
   CHECK(scalar(2).dim() == 0);
   CHECK(scalar(2).numel() == 1);
   CHECK(zeros({2, 0, 3}).numel() == 0);
