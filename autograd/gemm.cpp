@@ -155,18 +155,21 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 
 // ---- One thread ----
 
-// KC x NC numbers of B are three quarters of a second cache of 1 MiB. KC is deep, so that C comes
-// from memory and goes back there seldom. Of A, up to MC rows: FIRST numbers, 24 KiB, which stay
-// in the first cache while strips of B pass, but a panel at least (36 KiB at full depth). SLAB
-// rows of A are packed at once. Measured on Cascade Lake, with 64- and with 32-byte vectors.
-constexpr int64_t KC = 3072 / S, NC = 256, MC = 48, FIRST = 24576 / S, SLAB = 192 * PANEL;
+// KC is deep, so that C comes from memory and goes back there seldom. With 64-byte vectors KC x NC
+// numbers of B are three quarters of a second cache of 1 MiB, and of A, up to MC rows, FIRST
+// numbers, 24 KiB, stay in the first cache while strips of B pass, but a panel at least (36 KiB at
+// full depth). (Measured on Cascade Lake.) With narrower ones MC rows of A, 96 KiB, stay in a
+// second cache of 512 KiB. (Measured on Zen 3.) SLAB rows of A are packed at once.
+constexpr bool WIDE = VECTOR_BYTES == 64;
+constexpr int64_t KC = (WIDE ? 3072 : 2048) / S, NC = WIDE ? 256 : 512, MC = 48,
+                  FIRST = (WIDE ? 24576 : MC * 2048) / S, SLAB = 192 * PANEL;
 
 // A product whose A and C are not larger goes through uncut (measured).
 constexpr int64_t SMALL = (192 << 10) / S;
 
 // What makes packing worth while (measured): so many columns of C, which all read A; so many
 // rows, which all read a B that lies on many pages, or that does not stay in the first cache.
-constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = 48, ROWS_FOR_CACHE = 128;
+constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = WIDE ? 48 : 128, ROWS_FOR_CACHE = 128;
 
 // Do `count` lines of memory, `stride` elements apart, lie on few pages, whose addresses the CPU
 // has at hand? (64 pages of 4 KiB or more; half are left to the others.)
