@@ -155,11 +155,11 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 
 // ---- One thread ----
 
-// KC is deep, so that C comes from memory and goes back there seldom. With 64-byte vectors KC x NC
-// numbers of B are three quarters of a second cache of 1 MiB, and of A, up to MC rows, FIRST
-// numbers, 24 KiB, stay in the first cache while strips of B pass, but a panel at least (36 KiB at
-// full depth). (Measured on Cascade Lake.) With narrower ones MC rows of A, 96 KiB, stay in a
-// second cache of 512 KiB. (Measured on Zen 3.) SLAB rows of A are packed at once.
+// KC is deep, so that C comes from memory and goes back there seldom. With 64-byte vectors KC x
+// NC numbers of B are three quarters of a second cache of 1 MiB; and of A, up to MC rows, FIRST
+// numbers, 24 KiB, stay in the first cache while strips of B pass, but a panel at least (36 KiB
+// at full depth). (Measured on Cascade Lake.) With narrower vectors MC rows of A, 96 KiB, stay
+// in a second cache of 512 KiB. (Measured on Zen 3.) SLAB rows of A are packed at once.
 constexpr bool WIDE = VECTOR_BYTES == 64;
 constexpr int64_t KC = (WIDE ? 3072 : 2048) / S, NC = WIDE ? 256 : 512, MC = 48,
                   FIRST = (WIDE ? 24576 : MC * 2048) / S, SLAB = 192 * PANEL;
