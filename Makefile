@@ -82,7 +82,7 @@ PLAIN_TESTS := $(filter tests/test_readme.cpp tests/test_lessons.cpp tests/test_
                  tests/test_corpus.cpp tests/test_dates.cpp tests/test_bleu.cpp \
                  tests/test_pairs.cpp tests/test_build.cpp tests/test_safetensors.cpp \
                  tests/test_random.cpp tests/test_exact_math.cpp tests/test_simd.cpp \
-                 tests/test_parallel.cpp,$(TESTS))
+                 tests/test_parallel.cpp tests/test_mutants.cpp,$(TESTS))
 # So do these, which have tensors but no business with their precision.
 ONCE_TESTS := $(PLAIN_TESTS) $(filter tests/test_writing.cpp tests/test_checkpoint.cpp \
                 tests/test_translation.cpp tests/test_pairs_06.cpp,$(TESTS))
