@@ -9,9 +9,9 @@
 Every participant is a program that lives as long as the measuring does. It reads the name of a
 measurement on stdin and answers one line: `NAME BEST MEDIAN`, microseconds a call over five
 blocks of about 20 ms, or `NAME absent`. The rounds go from one participant to the next, so
-that all of them meet the same moods of the machine. `losses` is answered by the first three
-losses of lesson 01's training, so that all are seen to do the same work; `about` by a line
-about itself.
+that all of them meet the same moods of the machine; short ones are repeated more often.
+`losses` is answered by the first three losses of lesson 01's training, so that all are seen to
+do the same work; `about` by a line about itself.
 
 A peer that is not installed is reported as absent. No peer is needed by anything else.
 """
@@ -63,10 +63,12 @@ MEASUREMENTS = {
     **{f"attention_{T}": [("torch", f"attention_{T}", "PyTorch, flash", 0.8)]
        for T in (1024, 4096)},
     "record_forward": [], "record_backward": [], "adam": [], "copy": [],
-    **{f"{large}@2": [] for large in ("heads_step_2x1024", "block_step_large", "seq2seq_large",
-                                      "transformer_large")}}
+    **{f"{large}@2": [("heed", large, "heed on one thread", None)]
+       for large in ("heads_step_2x1024", "block_step_large", "seq2seq_large",
+                     "transformer_large")}}
 STEPS = {"step_scan": 25, "fit": 320}  # in a call of these; times are those of one
 LIMITS = {"record_forward": 0.060, "record_backward": 0.100}  # microseconds
+SECONDS = 10  # while a measurement has taken less, it goes on
 
 
 # ---- A participant written in Python: reads names, answers times -----------------------------
@@ -513,12 +515,17 @@ def verdict(times, limit):
 
 
 def run(name, rows, participants, rounds):
-    """One measurement, all participants in turn, `rounds` times. Prints it and returns heed's
-    own time and its shares of the peers' times: best of all rounds, median of the rounds'
-    medians; a share with the peer's title."""
-    asked = [("heed", name, "heed", None)] * ("heed" in participants) + rows
+    """One measurement, all participants in turn, `rounds` times or, where these take less than
+    SECONDS, up to three times as often. Prints it and returns heed's own time and its shares of
+    the peers' times: best of all rounds, median of the rounds' medians; a share with the peer's
+    title."""
+    own = ("heed", name, "heed", None)
+    asked = [row for row in [own, *rows] if row[0] in participants]
     answers = {row: [] for row in asked}
-    for _ in range(rounds):
+    start = time.time()
+    for done in range(3 * rounds):
+        if done >= rounds and time.time() - start > SECONDS:
+            break
         for row in asked:
             words = participants[row[0]].ask(row[1])
             if words:
@@ -526,7 +533,7 @@ def run(name, rows, participants, rounds):
                 answers[row].append([float(w) / scale for w in words])
     summary = {row: (min(a[0] for a in got), statistics.median(a[1] for a in got))
                for row, got in answers.items() if got}
-    heed = summary.get(("heed", name, "heed", None))
+    heed = summary.get(own)
     print(f"\n{name}")
     ratios = []
     for row in asked:
@@ -535,9 +542,9 @@ def run(name, rows, participants, rounds):
             continue
         best, median = summary[row]
         line = f"  {row[2]:27} {best:11.3f} {median:11.3f}"
-        if row[0] == "heed" and name in LIMITS:
+        if row == own and name in LIMITS:
             line += f"   limit {LIMITS[name]}: {verdict((best, median), LIMITS[name])}"
-        if row[0] != "heed" and heed:
+        if row != own and heed:
             ratio = heed[0] / best, heed[1] / median
             ratios.append((row[2], ratio))
             line += f"   {ratio[0]:.4f} {ratio[1]:.4f}"
