@@ -51,14 +51,19 @@ static double now() {
   return duration<double, std::micro>(steady_clock::now().time_since_epoch()).count();
 }
 
-// The best of some calls, in microseconds.
-static double microseconds(const Work& work) {
-  double best = 1e30, until = now() + 3e5;
-  for (int i = 0; i < 5 || now() < until; ++i) {
-    const double start = now();
-    work();
-    best = std::min(best, now() - start);
-  }
+// The best of some calls of each, in microseconds. They have their turns in ten rounds, since a
+// CPU's clock comes and goes.
+static std::vector<double> microseconds(const std::vector<Work>& works) {
+  std::vector<double> best(works.size(), 1e30);
+  for (int round = 0; round < 10; ++round)
+    for (size_t i = 0; i < works.size(); ++i)
+      for (const double until = now() + 3e4;;) {
+        const double start = now();
+        works[i]();
+        const double end = now();
+        best[i] = std::min(best[i], end - start);
+        if (end > until) break;
+      }
   return best;
 }
 
@@ -86,27 +91,26 @@ static double exponent(const std::vector<int>& sizes, const std::vector<double>&
 }
 
 static void row(const char* name, const char* unit, double theory, const std::vector<int>& sizes,
-                const std::function<double(int)>& cost) {
-  std::vector<double> costs;
+                const std::vector<double>& costs) {
   std::printf("%-34s %-14s", name, unit);
-  for (int size : sizes) {
-    costs.push_back(cost(size));
-    std::printf(" %d: %.4g", size, costs.back());
-    std::fflush(stdout);
-  }
+  for (size_t i = 0; i < sizes.size(); ++i) std::printf(" %d: %.4g", sizes[i], costs[i]);
   const double e = exponent(sizes, costs);
   std::printf("\n%-34s exponent %.3f, theory %g: %s\n", "", e, theory,
               std::abs(e - theory) <= 0.1 ? "yes" : e < theory ? "below" : "ABOVE");
+  std::fflush(stdout);
 }
 
 static void time_row(const char* name, double theory, const std::vector<int>& sizes,
                      const std::function<Work(int)>& prepare) {
-  row(name, "microseconds", theory, sizes, [&](int size) { return microseconds(prepare(size)); });
+  std::vector<Work> works;
+  for (int size : sizes) works.push_back(prepare(size));
+  row(name, "microseconds", theory, sizes, microseconds(works));
 }
 static void memory_row(const char* name, double theory, const std::vector<int>& sizes,
                        const std::function<Work(int)>& prepare) {
-  row(name, "bytes", theory, sizes,
-      [&](int size) { return bytes([&] { return prepare(size); }); });
+  std::vector<double> costs;
+  for (int size : sizes) costs.push_back(bytes([&] { return prepare(size); }));
+  row(name, "bytes", theory, sizes, costs);
 }
 
 // ---- The pieces of work
@@ -178,5 +182,6 @@ int main() {
   time_row("GRU, T steps", 1, {8, 16, 32, 64}, recurrence);
   time_row("softmax, n rows of 256", 1, {64, 128, 256, 512}, rows_of_softmax);
   time_row("tape, n operations", 1, {200, 400, 800, 1600}, chain);
-  row("cached token at position n", "multiply-adds", 1, {16, 32, 64, 128}, token);
+  row("cached token at position n", "multiply-adds", 1, {16, 32, 64, 128},
+      {token(16), token(32), token(64), token(128)});
 }
