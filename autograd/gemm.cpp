@@ -179,10 +179,11 @@ bool on_few_pages(int64_t count, int64_t stride) {
 
 // Do they stay in the first cache while others pass? It has 64 sets of 8 lines of 64 bytes or
 // more, and strides that are multiples of a large power of two reach few sets. A quarter is left
-// to the others.
+// to the others. (What is less than 64 bytes apart shares the cache's lines.)
 bool fit_first_cache(int64_t count, int64_t stride) {
-  const int64_t bytes = stride * S, step = std::clamp<int64_t>(bytes & -bytes, 64, 4096);
-  return count <= 6 * (4096 / step);
+  const int64_t bytes = std::abs(stride) * S;
+  const int64_t step = std::clamp<int64_t>(bytes & -bytes, 64, 4096);
+  return count * std::min(bytes, step) <= 6 * 4096;
 }
 
 // Memory for the panels of A and of B, and for a C that is turned; grown as needed.
