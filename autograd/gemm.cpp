@@ -2,19 +2,21 @@
 //
 // A tile of C, a few rows of a few vectors, stays in registers (its accumulators) while p runs
 // from 0 to k: each step loads a piece of a row of B, broadcasts one number of A for each row,
-// and does all their fused multiply-adds (gemm_kernel.h). A strip is a column of tiles, which
-// all read the same columns of B; a product is strips side by side. As long as the operands fit
-// the caches that is all, straight on the operands; what is left over in m or n, a tail, is
-// covered by smaller and by overlapping tiles. A batch whose products are one strip wide goes
-// through together, its tiles chosen once.
+// and does all their fused multiply-adds (gemm_kernel.h). A strip is a column of tiles, which all
+// read the same columns of B; a product is strips side by side. As long as the operands fit the
+// caches that is all, straight on the operands; what is left over in m or n is covered by smaller
+// and by overlapping tiles. A batch whose products are one strip wide goes through together, its
+// tiles chosen once.
 //
-// Larger products are cut into blocks, KC deep and MC rows of A high. And an operand that would
-// lie badly in the caches (on too many pages, in rows that compete for the same few places, or in
-// columns where rows are needed: transposed, or "turned") is packed: copied, in the order in
-// which it will be read, into panels, PANEL rows of A or the columns of one strip of B. A slab is
-// as many rows of A as are packed at once; a B that is packed is also cut, into NC columns. (KC,
-// MC, NC are named as in BLIS: Van Zee and van de Geijn, 2015.) The loops, from the outside:
-// threads, slabs, depth (KC), columns (NC), rows (MC), strips, tiles, p.
+// Larger products are cut into blocks, KC deep and at most MC rows of A high. And an operand that
+// would lie badly in the caches (on too many pages, in rows that compete for the same few places,
+// or in columns where rows are needed: transposed, or "turned") is packed: copied, in the order
+// in which it will be read, into panels, PANEL rows of A or the columns of one strip of B. A slab
+// is as many rows of A as are packed at once; a B that is packed is also cut, into NC columns.
+// (The letters are those of BLIS: Van Zee and van de Geijn, 2015. Which cache holds what is said
+// below.) The loops, from the outside: threads, pieces of a C that is turned, products of a
+// batch, slabs, depth (KC), columns (NC), rows (MC), strips, panels of A, tiles, p. (Products
+// that go through together: inside the strips.)
 #include "autograd/gemm.h"
 
 #include <algorithm>
@@ -49,12 +51,12 @@ struct Product {
   int64_t vectors = 0;         // in a strip, but for the last ones
   Scalar* a_panels = nullptr;  // packed A: panels of PANEL rows, or null
   Scalar* b_panels = nullptr;  // packed B, or the memory for it, or null
-  bool fill_b = false;         // b_panels are still empty: each strip packs its own
+  bool fill_b = false;         // each strip packs its own of b_panels, for each product
 };
 
 // ---- Strips ----
 
-// Rows in a panel of A: those of one tile of two vectors, which reads all that it fetches.
+// Rows in a panel of A: as many as a tile of two vectors has. Wider tiles split it.
 constexpr int64_t PANEL = max_rows(2);
 
 // n things in as few groups of at most `most` as can be, as equal as can be: the first `larger`
@@ -74,7 +76,6 @@ struct Groups {
 // The columns from j on, `width` of them, in tiles NV vectors wide; of all products of a batch.
 template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width) {
   const auto bytes = [](const Scalar* p) { return reinterpret_cast<const char*>(p); };
-  constexpr auto ROWS = std::make_integer_sequence<int, max_rows(NV)>();
   Scalar* const panel = x.b_panels ? x.b_panels + j * x.k : nullptr;
   Tiles t{.k = x.k, .ra = (x.a_panels ? 1 : x.ra) * S, .ca = x.ca * S,
           .rb = (panel ? width : x.rb) * S, .rc = x.rc * S,
@@ -90,12 +91,12 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
       t.next_a = x.batch.a * S;
       t.next_b = x.batch.b * S;
       t.next_c = x.batch.c * S;
-      return tiles_of<V, NV>(x.m, t, x.batch.count, ROWS);
+      return tiles_of<V, NV>(x.m, t, x.batch.count);
     }
     const auto run = [&](int64_t rows, int64_t count) {  // tiles one below the other
       t.next_a = rows * t.ra;
       t.next_c = rows * t.rc;
-      tiles_of<V, NV>(rows, t, count, ROWS);
+      tiles_of<V, NV>(rows, t, count);
     };
     for (int64_t i = 0; i < x.m; i += rows_together) {
       const int64_t rows = std::min(rows_together, x.m - i);
@@ -111,7 +112,7 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
 }
 
 // How wide the tiles of a product with m rows are, in vectors: wider when they have few rows,
-// so that the accumulators stay in use.
+// so that the accumulators stay in use. (By m alone: a packed A is cut into panels first.)
 int64_t vectors_for(int64_t m) {
   const int64_t rows = Groups(m, max_rows(2)).size;
   for (int vectors : {6, 4, 3})
@@ -155,14 +156,15 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 
 // ---- One thread ----
 
-// KC is deep, so that C comes from memory and goes back there seldom. With 64-byte vectors KC x
-// NC numbers of B are three quarters of a second cache of 1 MiB; and of A, up to MC rows, FIRST
-// numbers, 24 KiB, stay in the first cache while strips of B pass, but a panel at least (36 KiB
-// at full depth). (Measured on Cascade Lake.) With narrower vectors MC rows of A, 96 KiB, stay
-// in a second cache of 512 KiB. (Measured on Zen 3.) SLAB rows of A are packed at once.
+// KC is deep, so that C comes from memory and goes back there seldom. With 64-byte vectors B's
+// block, 768 KiB, stays in a second cache of 1 MiB, and strips of it pass by a block of A that is
+// as many panels as fit 24 KiB: at most MC rows, at least a panel (36 KiB at full depth).
+// (Measured on Cascade Lake.) With narrower vectors A's block, 96 KiB, stays in a second cache of
+// 512 KiB, and B's, 1 MiB, comes from the third. (Measured on Zen 3.) So much of A, in numbers,
+// is BLOCK_A. SLAB rows of A are packed at once.
 constexpr bool WIDE = VECTOR_BYTES == 64;
 constexpr int64_t KC = (WIDE ? 3072 : 2048) / S, NC = WIDE ? 256 : 512, MC = 48,
-                  FIRST = (WIDE ? 24576 : MC * 2048) / S, SLAB = 192 * PANEL;
+                  BLOCK_A = WIDE ? 24576 / S : MC * KC, SLAB = 192 * PANEL;
 
 // A product whose A and C are not larger goes through uncut (measured).
 constexpr int64_t SMALL = (192 << 10) / S;
@@ -171,15 +173,15 @@ constexpr int64_t SMALL = (192 << 10) / S;
 // rows, which all read a B that lies on many pages, or that does not stay in the first cache.
 constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = WIDE ? 48 : 128, ROWS_FOR_CACHE = 128;
 
-// Do `count` lines of memory, `stride` elements apart, lie on few pages, whose addresses the CPU
-// has at hand? (64 pages of 4 KiB or more; half are left to the others.)
+// Do `count` lines of memory, `stride` elements apart, lie on few pages? The CPU has 64 pages'
+// addresses or more at hand (its TLB), of 4 KiB or more each; half are left to the others.
 bool on_few_pages(int64_t count, int64_t stride) {
   return count * std::min<int64_t>(std::abs(stride) * S, 4096) <= 32 * 4096;
 }
 
-// Do they stay in the first cache while others pass? It has 64 sets of 8 lines of 64 bytes or
-// more, and strides that are multiples of a large power of two reach few sets. A quarter is left
-// to the others. (What is less than 64 bytes apart shares the cache's lines.)
+// Do they stay in the first cache while others pass? It has 64 sets of 8 lines of 64 bytes, or
+// more, and the address says which set a line goes to: lines a multiple of `step` bytes apart
+// share 4096 / step sets. Of 8 lines 2 are left to the others. (Below 64 bytes they share lines.)
 bool fit_first_cache(int64_t count, int64_t stride) {
   const int64_t bytes = std::abs(stride) * S;
   const int64_t step = std::clamp<int64_t>(bytes & -bytes, 64, 4096);
@@ -193,7 +195,8 @@ Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
   return scratch.data();
 }
 
-// m rows from row i on, n columns from j on, k deep from p on.
+// m rows from row i on, n columns from j on, k deep from p on: behind the first depth the chains
+// go on from C. Panels stay behind.
 Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, int64_t p,
                 int64_t k) {
   return {m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca, x.b + p * x.rb + j * x.cb, x.rb, x.cb,
@@ -207,7 +210,7 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
     const int64_t rows = std::min(PANEL, x.m - i);
     copy_matrix(x.k, rows, x.a + i * x.ra, x.ca, x.ra, a_panels + i * x.k, rows);
   }
-  const int64_t nc = pack_b ? NC : x.n, mc = std::clamp(FIRST / x.k, PANEL, MC) / PANEL * PANEL;
+  const int64_t nc = pack_b ? NC : x.n, mc = std::clamp(BLOCK_A / x.k, PANEL, MC) / PANEL * PANEL;
   for (int64_t j = 0; j < x.n; j += nc) {
     const int64_t n = std::min(nc, x.n - j);
     Scalar* b_panels = pack_b ? at_least(scratch_b, x.k * n) : nullptr;
@@ -222,8 +225,7 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
 }
 
 void multiply(Product& x) {
-  // A turned panel that few rows read is packed KC / 6 rows at a time, which are read soon
-  // (measured).
+  // A turned B that few rows read is packed KC / 6 rows at a time: they are read soon (measured).
   const int64_t kc = Groups(x.k, x.cb != 1 && x.m < PANEL ? KC / 6 : KC).largest();
   const bool pack_b = x.cb != 1 || (x.m >= ROWS_FOR_PAGES && !on_few_pages(kc, x.rb)) ||
                       (x.m >= ROWS_FOR_CACHE && !fit_first_cache(kc, x.rb));
@@ -235,8 +237,8 @@ void multiply(Product& x) {
   const bool one_block =
       x.m * std::max(x.n, x.k) <= SMALL && kc == x.k && !pack_a && (!pack_b || x.n <= NC);
   // A batch goes through together if it is one strip, which reads each number once.
-  const int64_t wide = vectors_in(x.n);
-  if (x.batch.count > 1 && !(one_block && next_strip(wide, x.vectors) == wide)) {
+  const int64_t across = vectors_in(x.n);
+  if (x.batch.count > 1 && !(one_block && next_strip(across, x.vectors) == across)) {
     const GemmBatch batch = std::exchange(x.batch, {});
     for (int64_t at = 0; at < batch.count; ++at, x.a += batch.a, x.b += batch.b, x.c += batch.c)
       multiply(x);
@@ -274,13 +276,13 @@ void multiply_beside(const Product& x) {
     copy_matrix(x.m, x.n, held + at * size, 1, x.m, x.c + at * x.batch.c, x.rc);
 }
 
-// Some HELD numbers of C at a time, which are still near when they are turned: of all rows and
-// columns, or of as many as that makes (in equal pieces), or of several products of a batch.
+// Some HELD numbers of C at a time, which are still near when they are turned: several products
+// of a batch, or equal pieces of one, 256 columns wide or more.
 void multiply_turned(Product& x) {
-  constexpr int64_t HELD = 1 << 18, LEAST = 256;
+  constexpr int64_t HELD = 1 << 18;
   if (x.batch.count * x.m * x.n <= HELD) return multiply_beside(x);  // without divisions
-  const int64_t columns = Groups(x.n, std::max(HELD / x.m, LEAST)).largest();
-  const int64_t rows = Groups(x.m, std::max(HELD / columns, LEAST)).largest();
+  const int64_t columns = Groups(x.n, std::max<int64_t>(HELD / x.m, 256)).largest();
+  const int64_t rows = Groups(x.m, HELD / columns).largest();
   const int64_t together = std::clamp<int64_t>(HELD / (x.m * x.n), 1, x.batch.count);
   for (int64_t at = 0; at < x.batch.count; at += together)
     for (int64_t i = 0; i < x.m; i += rows)
@@ -311,16 +313,18 @@ void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t 
   if (n == 1) cb = 1;
   if (k == 1) ca = rb = 1;
   Product x{m, n, k, a, ra, ca, b, rb, cb, c, rc, onto, batch};
-  // The usual case never gains by turning, and is spared the estimate.
+  // The usual case, a B with rows of a vector or more, is not turned, and spared the estimate.
   const bool plain = cb == 1 && n * S >= VECTOR_BYTES;
   const int64_t turning = 5 * m * n + 500;  // C, in cost()'s tenths of a cycle (measured)
   const bool turned = !plain && cost(m, n, k, cb != 1) > cost(n, m, k, ra != 1) + turning;
   const auto run = turned ? multiply_turned : multiply;
-  // Multiply-adds that are worth a thread: some 20 microseconds. (Turning C is as much as 8.)
+  // Multiply-adds that are worth a thread: some 20 microseconds. (To turn a number of C takes as
+  // long as 8.) Batches come split: matmul.cpp.
   constexpr int64_t WORTH = 1 << 20;
   const int64_t work = m * n * (k + (turned ? 8 : 0));
   if (work < 2 * WORTH) return run(x);
-  const bool by_rows = m >= n;  // threads get whole panels of rows, or else pairs of vectors
+  // Threads get whole panels of rows, or else pairs of vectors (turned, rows are columns of C).
+  const bool by_rows = m >= n;
   const int64_t unit = by_rows != turned ? PANEL : 2 * VECTOR_BYTES / S;
   const int64_t size = by_rows ? m : n, units = (size + unit - 1) / unit;
   const int64_t grain = std::max<int64_t>(1, units * WORTH / work);

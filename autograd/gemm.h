@@ -16,14 +16,15 @@ struct GemmBatch {
 // C (m, n) = A (m, k) B (k, n). Strides in elements, any signs and sizes:
 // A[i * ra + p * ca], B[p * rb + j * cb], C[i * rc + j]. C overlaps neither A nor B, its rows do
 // not overlap each other, nor do the C of a batch; A and B may repeat (strides of 0).
-// Every element of C is one chain of fused multiply-adds over p = 0, 1, 2, ..., from 0 on, so
-// it has the same bits whatever the blocking, the vector width and the number of threads.
+// Every element of C is one chain of fused multiply-adds over p = 0, 1, 2, ... that starts with
+// the value 0, so it has the same bits whatever the blocking, the vector width and the number of
+// threads.
 // onto: C += A B, the chains going on from what C holds.
 void gemm(int64_t m, int64_t n, int64_t k, const Scalar* a, int64_t ra, int64_t ca,
           const Scalar* b, int64_t rb, int64_t cb, Scalar* c, int64_t rc,
           bool onto = false, GemmBatch batch = {});
 
-#ifdef HEED_TEST  // the sum of m n k over all calls; a test compares it with the predicted cost
+#ifdef HEED_TEST  // m n k, over all products; a test compares it with the predicted cost
 inline std::atomic<int64_t> multiply_adds = 0;
 #endif
 

@@ -1,5 +1,5 @@
-// The vector type; fma on it, and functions over arrays (exp and its kin: simd_math.h). These two
-// are the only files with code for one kind of CPU.
+// The vector type; fma on it, and functions over arrays (exp and its kin: simd_math.h). In the
+// library these two alone have vector code for one kind of CPU.
 //
 // A Vec<T> is a GCC/Clang vector of T = float or double: 64 bytes with AVX-512, 32 with AVX, 16
 // elsewhere. The functions below take a vector of any width, or a plain float or double (V says

@@ -118,7 +118,7 @@ inline void tiled(int n, const float* a, const float* b, float* c) {
       tile<ROWS, VECTORS>(n, a + i * n, b + j, c + i * n + j);
 }
 
-// One row of 32 numbers; and a tile with as many sums as there are registers for.
+// One row of 32 numbers; and a tile whose sums fill nearly all registers.
 constexpr Matmul one_row = tiled<1, 32 / LANES>;
 constexpr Matmul tiles = tiled<(REGISTERS == 32 ? 12 : 6), 2>;
 
