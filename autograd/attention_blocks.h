@@ -1,5 +1,5 @@
 // What fused_attention.cpp computes at a time: a block of scores, some queries' with some keys.
-// Included there only.
+// Included there and by its test.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -14,8 +14,8 @@ inline namespace HEED_PRECISION {
 namespace fused {
 
 constexpr int64_t ROWS = 192, COLUMNS = 128;  // of a block at most: queries, keys (measured)
-// A block ends where a row sees more keys than its first row does, rounded up to a multiple of
-// RISE.
+// A block ends before a row that sees more keys than its first row does, rounded up to a multiple
+// of RISE: on the diagonal of a causal mask, after RISE rows.
 constexpr int64_t RISE = 32;
 
 // x's shape with another last size.
@@ -37,8 +37,8 @@ inline Tensor reach(const Tensor& mask) {
   return result;
 }
 
-// The mask, or one that shows every key, with a number for each of Tk keys, side by side: Parts
-// would copy it for each head.
+// The mask, or ones, with Tk numbers side by side in each row. (Else Parts, which sees it
+// repeated for all heads, would copy it for each.)
 inline Tensor whole(const Tensor& mask, int64_t Tk) {
   if (!mask.defined()) return ones({1, Tk});
   const Tensor row = mask.expand(broadcast_shapes("fused_attention", mask.shape(), {1, Tk}));
@@ -69,8 +69,8 @@ struct Operands {
     std::fill_n(ones, COLUMNS, Scalar(1));
   }
 
-  // Up to COLUMNS keys (or values) from j on, transposed: number i of key c goes to
-  // to[i * line + c]. Once for all queries, where gemm would do it for each block.
+  // Up to COLUMNS keys (or values) from j on become columns: number i of key c goes to
+  // to[i * line + c]. Once for all queries, where gemm would do it for each block of them.
   void turn(const Parts& from, int64_t head, int64_t j, int64_t size, Scalar* to) const {
     copy_matrix(size, std::min(COLUMNS, Tk - j), from[head] + j * from.step(), 1, from.step(), to,
                 line);

@@ -4,21 +4,24 @@
 // to products of blocks that stay in the cache. Dao et al. 2022 (FlashAttention); Milakov and
 // Gimelshein 2018 (the running softmax). What queries, keys and masks are: lesson 02.
 //
-// Forward, for each block of keys from left to right, over the blocks of queries; of each query,
-// m is the largest score so far, l the sum of its powers, y that of its values:
-//   s = q k^T                       the block's scores, which c = 1 / sqrt(d_k) scales
+// A score is c s, with c = 1 / sqrt(d_k); hidden ones are left out. For each query, over the keys
+// so far, m is the largest score, l the sum of e^(score - m), and y that of e^(score - m) times
+// the value: -infinity, 0 and 0 at first. Any m gives the same y / l; with the largest nothing
+// overflows. Forward, for each block of keys from left to right, over the blocks of queries:
+//   s = q k^T
 //   m' = max(m, max c s)
 //   p = e^(c s - m')
 //   a = e^(m - m')                  what was summed before was made with m: a puts it right
 //   l' = l a + sum p                y' = y a + p v
 // and y / l at the end. Kept for backward: y, and m and 1 / l for each query.
 //
-// Backward, for each block of keys, over the blocks of queries, with D = g . y, a number for each
-// query (it is the sum over keys of p (g v^T)):
+// Backward, for each block of keys, over the blocks of queries; g is the gradient of the result y
+// (divided by l), dv that of v, and D = g . y, a number for each query, is the sum of p (g v^T)
+// over its keys, which softmax's gradient asks for:
 //   p = e^(c s - m) / l             the weights
 //   dv += p^T g,  ds = p (g v^T - D) c,  dk += ds^T q,  dq += ds k
 //
-// What a mask hides has p = 0 exactly, and keys behind the last one that the queries of a block
+// What a mask hides has p = 0 exactly, and keys after the last one that the queries of a block
 // see are not looked at: under a causal mask a block on the diagonal has few queries (RISE), so
 // that little of it is hidden. Powers are summed COLUMNS keys at a time, and each block's sum is
 // added to the one before, so that hidden keys at the end, all zeros, change no bit.
@@ -39,8 +42,8 @@ namespace fused {
 namespace {
 
 constexpr int64_t WORTH = 1 << 18;  // multiply-adds worth a second thread
-// Queries are dealt out to threads by so many, which makes the same blocks at any number of
-// threads: whether a hidden infinity is looked at, and makes NaN, depends on the block.
+// A thread takes so many queries at a time, however many threads there are: so the blocks are
+// the same, and with them whether a hidden infinity is multiplied by 0, which makes NaN.
 constexpr int64_t PIECE = 4 * ROWS;
 constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
 
@@ -55,7 +58,7 @@ struct Kept {
 // The scores s become p; y is put right for new maxima. Maxima first, since each sum of powers
 // would wait for its own.
 void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
-  // Drops NaN, as the CPU's instruction does; the sum of powers keeps it.
+  // A NaN may get lost here, as in the CPU's instruction; the sum of powers keeps it.
   const auto larger = [](auto a, auto b) { return a > b ? a : b; };
   const auto visible = [](auto s, auto shown) {
     return shown == 0 ? simd::all<decltype(s)>(-INF) : s;

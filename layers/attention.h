@@ -26,9 +26,9 @@ Attention scaled_dot_product_attention(const Tensor& query, const Tensor& key,
                                        double dropout_p = 0);
 
 // The output alone, for those who do not ask for the weights: by fused_attention, so that
-// memory grows with the number of keys and not with its product with that of queries. It is
-// faster from a few hundred keys on, and slower for short texts. (With dropout the weights are
-// made all the same.)
+// memory grows with the numbers of queries and keys and not with their product. It is faster
+// from a few hundred keys on, and slower for short texts. (With dropout the weights are made all
+// the same.)
 Tensor attention_output(const Tensor& query, const Tensor& key, const Tensor& value,
                         const Mask& mask = {}, double dropout_p = 0);
 
@@ -63,7 +63,7 @@ struct MultiHeadAttention : Module {
   Tensor output(const Tensor& query, const Tensor& key, const Tensor& value,
                 const Mask& mask = {}) const;
 
-  // The first in two steps, for keys that are asked again and again: a decoder that writes
+  // operator() in two steps, for keys that are asked again and again: a decoder that writes
   // token by token projects each once.
   KeysValues project(const Tensor& key, const Tensor& value) const;
   Attention operator()(const Tensor& query, const KeysValues& projected,
