@@ -77,9 +77,14 @@ struct Groups {
 template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width) {
   const auto bytes = [](const Scalar* p) { return reinterpret_cast<const char*>(p); };
   Scalar* const panel = x.b_panels ? x.b_panels + j * x.k : nullptr;
-  Tiles t{.k = x.k, .ra = (x.a_panels ? 1 : x.ra) * S, .ca = x.ca * S,
-          .rb = (panel ? width : x.rb) * S, .rc = x.rc * S,
-          .last = (width - simd::LANES<V>) * S, .onto = x.onto};
+  Tiles t;
+  t.k = x.k;
+  t.ra = (x.a_panels ? 1 : x.ra) * S;
+  t.ca = x.ca * S;
+  t.rb = (panel ? width : x.rb) * S;
+  t.rc = x.rc * S;
+  t.last = (width - simd::LANES<V>) * S;
+  t.onto = x.onto;
   const int64_t rows_together = x.a_panels ? PANEL : x.m;
   for (int64_t at = 0; at < x.batch.count; ++at) {
     const Scalar* b = x.b + at * x.batch.b + j * x.cb;

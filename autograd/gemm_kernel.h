@@ -27,13 +27,15 @@ constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors
 // Equal tiles: one below the other, or one of each product of a batch. Strides are in bytes here,
 // so that a step is one addition. The last vector of a row may start early, `last` bytes from the
 // row's beginning, and overlap the one before: an element is the same chain in both.
+// (Members are set one by one: g++ would first clear them all, which takes AMD's CPUs longer than
+// some steps.)
 struct Tiles {
-  const char *a = nullptr, *b = nullptr;
-  char* c = nullptr;
-  int64_t k = 0;  // at least 1
-  int64_t ra = 0, ca = 0, rb = 0, rc = 0, last = 0;
-  int64_t next_a = 0, next_b = 0, next_c = 0;  // from tile to tile
-  bool onto = false;                           // the chains go on from what C holds
+  const char *a, *b;
+  char* c;
+  int64_t k;  // at least 1
+  int64_t ra, ca, rb, rc, last;
+  int64_t next_a, next_b = 0, next_c;  // from tile to tile
+  bool onto;                           // the chains go on from what C holds
 };
 
 // Where chains start that do not go on: a row of the widest tile, 6 vectors.
