@@ -4,10 +4,11 @@
 // to products of blocks that stay in the cache. Dao et al. 2022 (FlashAttention); Milakov and
 // Gimelshein 2018 (the running softmax). What queries, keys and masks are: lesson 02.
 //
-// A score is c s, with c = 1 / sqrt(d_k); hidden ones are left out. For each query, over the keys
-// so far, m is the largest score, l the sum of e^(score - m), and y that of e^(score - m) times
-// the value: -infinity, 0 and 0 at first. Any m gives the same y / l; with the largest nothing
-// overflows. Forward, for each block of keys from left to right, over the blocks of queries:
+// A score is c s, with s = q k^T and c = 1 / sqrt(d_k); hidden ones are left out. For each query,
+// over the keys so far, m is the largest score, l the sum of e^(score - m), and y that of
+// e^(score - m) times the value: -infinity, 0 and 0 at first. Any m gives the same y / l; with
+// the largest nothing overflows. Forward, for each block of keys from left to right, over the
+// blocks of queries:
 //   s = q k^T
 //   m' = max(m, max c s)
 //   p = e^(c s - m')
@@ -15,9 +16,9 @@
 //   l' = l a + sum p                y' = y a + p v
 // and y / l at the end. Kept for backward: y, and m and 1 / l for each query.
 //
-// Backward, for each block of keys, over the blocks of queries; g is the gradient of the result y
-// (divided by l), dv that of v, and D = g . y, a number for each query, is the sum of p (g v^T)
-// over its keys, which softmax's gradient asks for:
+// Backward, for each block of keys, over the blocks of queries. y is the result now, g its
+// gradient, dv that of v. D = g . y, a number for each query, is the sum of p (g v^T) over its
+// keys, which softmax's gradient asks for:
 //   p = e^(c s - m) / l             the weights
 //   dv += p^T g,  ds = p (g v^T - D) c,  dk += ds^T q,  dq += ds k
 //

@@ -51,7 +51,7 @@ struct Product {
   int64_t vectors = 0;         // in a strip, but for the last ones
   Scalar* a_panels = nullptr;  // packed A: panels of PANEL rows, or null
   Scalar* b_panels = nullptr;  // packed B, or the memory for it, or null
-  bool fill_b = false;         // each strip packs its own of b_panels, for each product
+  bool fill_b = false;         // each strip packs its part, anew for each product
 };
 
 // ---- Strips ----
@@ -161,12 +161,12 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 
 // ---- One thread ----
 
-// KC is deep, so that C comes from memory and goes back there seldom. With 64-byte vectors B's
-// block, 768 KiB, stays in a second cache of 1 MiB, and strips of it pass by a block of A that is
-// as many panels as fit 24 KiB: at most MC rows, at least a panel (36 KiB at full depth).
-// (Measured on Cascade Lake.) With narrower vectors A's block, 96 KiB, stays in a second cache of
-// 512 KiB, and B's, 1 MiB, comes from the third. (Measured on Zen 3.) So much of A, in numbers,
-// is BLOCK_A. SLAB rows of A are packed at once.
+// KC is deep, so that C comes from memory and goes back there seldom. A block of A has at most MC
+// rows and BLOCK_A numbers, but a panel at least. With 64-byte vectors B's block, 768 KiB, stays
+// in a second cache of 1 MiB, and its strips pass by a block of A of 24 KiB (a panel at full
+// depth: 36). (Measured on Cascade Lake.) With narrower ones A's block, 96 KiB, stays in a second
+// cache of 512 KiB, and B's, 1 MiB, comes from the third. (Measured on Zen 3.) SLAB rows of A are
+// packed at once.
 constexpr bool WIDE = VECTOR_BYTES == 64;
 constexpr int64_t KC = (WIDE ? 3072 : 2048) / S, NC = WIDE ? 256 : 512, MC = 48,
                   BLOCK_A = WIDE ? 24576 / S : MC * KC, SLAB = 192 * PANEL;
@@ -178,8 +178,8 @@ constexpr int64_t SMALL = (192 << 10) / S;
 // rows, which all read a B that lies on many pages, or that does not stay in the first cache.
 constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = WIDE ? 48 : 128, ROWS_FOR_CACHE = 128;
 
-// Do `count` lines of memory, `stride` elements apart, lie on few pages? The CPU has 64 pages'
-// addresses or more at hand (its TLB), of 4 KiB or more each; half are left to the others.
+// Do `count` lines of memory, `stride` elements apart, lie on few pages? A CPU keeps the
+// addresses of 64 pages of 4 KiB, or more, at hand (its TLB); half are left to the others.
 bool on_few_pages(int64_t count, int64_t stride) {
   return count * std::min<int64_t>(std::abs(stride) * S, 4096) <= 32 * 4096;
 }
@@ -200,8 +200,8 @@ Scalar* at_least(PoolVector<Scalar>& scratch, int64_t count) {
   return scratch.data();
 }
 
-// m rows from row i on, n columns from j on, k deep from p on: behind the first depth the chains
-// go on from C. Panels stay behind.
+// m rows from row i on, n columns from j on, k deep from p on, where p > 0 adds to what C
+// holds. Without panels.
 Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, int64_t p,
                 int64_t k) {
   return {m, n, k, x.a + i * x.ra + p * x.ca, x.ra, x.ca, x.b + p * x.rb + j * x.cb, x.rb, x.cb,
@@ -282,7 +282,7 @@ void multiply_beside(const Product& x) {
 }
 
 // Some HELD numbers of C at a time, which are still near when they are turned: several products
-// of a batch, or equal pieces of one, 256 columns wide or more.
+// of a batch, or equal pieces of one (of a tall C, at most 256 columns wide).
 void multiply_turned(Product& x) {
   constexpr int64_t HELD = 1 << 18;
   if (x.batch.count * x.m * x.n <= HELD) return multiply_beside(x);  // without divisions

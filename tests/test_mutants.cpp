@@ -30,22 +30,22 @@ TEST_CASE("mutants: each old text stands in its file exactly once, and its test 
     return files[path];
   };
   int errors = 0;
-  std::string title, file, test, before;
+  std::string title, file, test, old;
   auto lines = lines_of(heed::read_file("tests/mutants.txt"));
   lines.push_back("");  // ends the last error
   for (const std::string& line : lines) {
     const auto after = [&](const std::string& start) { return line.substr(start.size()); };
     if (line.starts_with("  file ")) file = after("  file ");
     else if (line.starts_with("  test ")) test = after("  test ");
-    else if (line.starts_with("  - ")) before += (before.empty() ? "" : "\n") + after("  - ");
+    else if (line.starts_with("  - ")) old += (old.empty() ? "" : "\n") + after("  - ");
     else if (!line.empty() && line[0] != ' ' && line[0] != '#') title = line;
     if (!line.empty() || title.empty()) continue;
     CAPTURE(title);
-    CHECK(!before.empty());
-    CHECK(count_of(before, text_of(file)) == 1);
+    CHECK(!old.empty());
+    CHECK(count_of(old, text_of(file)) == 1);
     CHECK(!text_of(source_of(test)).empty());
     ++errors;
-    title = file = test = before = "";
+    title = file = test = old = "";
   }
   CHECK(errors > 0);
 }

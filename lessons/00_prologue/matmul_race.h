@@ -26,7 +26,7 @@ inline std::string digits(uint64_t hash) {
 
 namespace steps {
 
-// The library's kernel takes strides, so that nobody need copy a transpose before.
+// The library's kernel takes strides, so that nobody has to copy a transpose first.
 inline void library(int n, const float* a, const float* b, float* c) {
   gemm(n, n, n, a, n, 1, b, n, 1, c, n);
 }
