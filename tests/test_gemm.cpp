@@ -97,7 +97,7 @@ void spoil_scratch() {
   gemm(30000, 3, 9, nan.data(), 9, 1, nan.data(), 3, 1, c.data(), 3);  // made beside C
 }
 
-struct Shape {
+struct Sizes {
   int64_t m, n, k;
 };
 
@@ -149,7 +149,7 @@ TEST_CASE("gemm: strided views of A and B, rows of C that lie apart") {
 }
 
 TEST_CASE("gemm: sizes that cross the blocks") {
-  const Shape shapes[] = {{300, 40, 700},  {41, 1100, 530}, {130, 70, 1030}, {8, 512, 512},
+  const Sizes shapes[] = {{300, 40, 700},  {41, 1100, 530}, {130, 70, 1030}, {8, 512, 512},
                           {1, 300, 2000},  {2000, 1, 300},  {700, 3, 515},   {3, 2100, 257},
                           {257, 259, 261}, {193, 2070, 20}, {90001, 3, 2},  {600, 700, 1300},
                           {48, 32, 400},   {130, 512, 64},  {50, 1000, 40},  {60, 1030, 200}};
@@ -195,7 +195,7 @@ TEST_CASE("gemm: a row among thousands is what it is alone") {
 
 TEST_CASE("gemm: rows and columns from last to first") {
   std::mt19937 words(10);
-  for (auto [m, n, k] : {Shape{5, 7, 3}, Shape{20, 40, 30}, Shape{130, 200, 300}}) {
+  for (auto [m, n, k] : {Sizes{5, 7, 3}, Sizes{20, 40, 30}, Sizes{130, 200, 300}}) {
     Matrix a(m, k, plain(m, k)), b(k, n, plain(k, n));
     a.fill(words);
     b.fill(words);
@@ -212,7 +212,7 @@ TEST_CASE("gemm: rows and columns from last to first") {
 
 TEST_CASE("gemm: against sums in double, large sizes") {
   std::mt19937 words(4);
-  for (auto [m, n, k] : {Shape{100, 120, 700}, Shape{9, 1030, 300}}) {
+  for (auto [m, n, k] : {Sizes{100, 120, 700}, Sizes{9, 1030, 300}}) {
     Matrix a(m, k, plain(m, k)), b(k, n, transposed(k, n)), c(m, n, plain(m, n));
     a.fill(words);
     b.fill(words);
@@ -224,7 +224,7 @@ TEST_CASE("gemm: against sums in double, large sizes") {
 TEST_CASE("gemm: the same bits on every CPU and from every compiler") {
   std::mt19937 words(7);
   uint64_t hash = fnv1a(nullptr, 0);
-  for (auto [m, n, k] : {Shape{10, 100, 10}, Shape{10, 26, 100}, Shape{67, 89, 1100}}) {
+  for (auto [m, n, k] : {Sizes{10, 100, 10}, Sizes{10, 26, 100}, Sizes{67, 89, 1100}}) {
     Matrix a(m, k, plain(m, k)), b(k, n, transposed(k, n)), c(m, n, plain(m, n));
     a.fill(words);
     b.fill(words);
@@ -237,7 +237,7 @@ TEST_CASE("gemm: the same bits on every CPU and from every compiler") {
 TEST_CASE("gemm: onto what C holds, over all blocks, the bits of the plain loop") {
   std::mt19937 words(5);
   spoil_scratch();
-  for (const Shape& size : {Shape{1, 1, 1},
+  for (const Sizes& size : {Sizes{1, 1, 1},
                             {5, 7, 0},
                             {9, 26, 40},
                             {17, 3, 90},
@@ -267,8 +267,8 @@ TEST_CASE("gemm: a batch is its products, one after the other") {
   std::mt19937 words(7);
   spoil_scratch();
   const int64_t count = 3;  // below each other in one matrix of A, of B and of C
-  for (const Shape& size :
-       {Shape{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7}, {30, 3, 9},
+  for (const Sizes& size :
+       {Sizes{16, 16, 16}, {8, 8, 8}, {1, 20, 128}, {20, 20, 16}, {20, 1, 7}, {30, 3, 9},
         {7, 70, 12}, {100, 33, 5}, {5, 9, 1200}, {1, 40, 300}, {4, 300, 130}, {130, 150, 140},
         {4, 5, 0}}) {
     const auto m = size.m, n = size.n, k = size.k;
@@ -328,8 +328,8 @@ TEST_CASE("gemm: NaN and infinity go where the sum takes them, and nowhere else"
 TEST_CASE("gemm: the same bits at 1, 2, 3 and 8 threads") {
   const int threads = get_num_threads();
   std::mt19937 words(6);
-  for (auto [m, n, k] : {Shape{401, 523, 300}, Shape{9, 3001, 260}, Shape{3001, 9, 260},
-                         Shape{1000, 1000, 20}}) {
+  for (auto [m, n, k] : {Sizes{401, 523, 300}, Sizes{9, 3001, 260}, Sizes{3001, 9, 260},
+                         Sizes{1000, 1000, 20}}) {
     Matrix a(m, k, plain(m, k)), b(k, n, transposed(k, n)), one(m, n, plain(m, n));
     a.fill(words);
     b.fill(words);
