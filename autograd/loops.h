@@ -62,9 +62,9 @@ template <int N> class Walk {
     for (int t = 0; t < N; ++t) at[t] += times * steps_[d][t];
   }
 
-  int rank_ = 0;
-  int64_t sizes_[Shape::MAX_RANK] = {};
-  Places steps_[Shape::MAX_RANK] = {};
+  int rank_ = 0;  // of both arrays, only so much is written and read
+  int64_t sizes_[Shape::MAX_RANK];
+  Places steps_[Shape::MAX_RANK];
 };
 
 }  // namespace heed
