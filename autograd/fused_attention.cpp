@@ -46,7 +46,8 @@ constexpr int64_t WORTH = 1 << 18;  // multiply-adds worth a second thread
 // A thread takes so many queries at a time, however many threads there are: so the blocks are
 // the same, and with them whether a hidden infinity is multiplied by 0, which makes NaN.
 constexpr int64_t PIECE = 4 * ROWS;
-constexpr Scalar INF = std::numeric_limits<Scalar>::infinity();
+constexpr Scalar INF = std::numeric_limits<Scalar>::infinity(),
+                 LOWEST = std::numeric_limits<Scalar>::lowest();
 
 // ---- Forward
 
@@ -62,21 +63,22 @@ void add_rows(const Block& b, Scalar* s, Kept* kept, Scalar* y) {
   // A NaN may get lost here, as in the CPU's instruction; the sum of powers keeps it.
   const auto larger = [](auto a, auto b) { return a > b ? a : b; };
   const auto visible = [](auto s, auto shown) {
-    return shown == 0 ? simd::all<decltype(s)>(-INF) : s;
+    return shown == 0 ? simd::all<decltype(s)>(LOWEST) : s;
   };
   const Scalar scale = b.x.scale;
   Scalar most[ROWS], factor[ROWS];  // m', and m - m' or, below, a
   for (int64_t r = 0; r < b.rows; ++r) {
-    most[r] = larger(kept[r].most, scale * simd::reduce16(-INF, b.seen[r], larger, visible,
-                                                          s + r * b.x.line, b.shown[r]));
+    const Scalar largest = scale * simd::reduce16(LOWEST, b.seen[r], larger, visible,
+                                                  s + r * b.x.line, b.shown[r]);
+    // m stays -INF for a query that sees nothing; scores that all are -INF give NaN by LOWEST.
+    most[r] = b.seen[r] == 0 ? kept[r].most : larger(kept[r].most, largest);
     factor[r] = kept[r].most == most[r] ? 0 : kept[r].most - most[r];  // not INF - INF
   }
   simd::map(
       factor, b.rows, [](auto x) { return simd::exp(x); }, factor);
   for (int64_t r = 0; r < b.rows; ++r, s += b.x.line, y += b.x.d_v) {
     Scalar* to = s;  // vectors come from left to right, and each takes the place of its scores
-    const Scalar shift = most[r] == -INF ? 0 : most[r];  // scores that are all -INF, as above
-    const auto power = [&to, scale, shift](auto s, auto shown) {
+    const auto power = [&to, scale, shift = most[r]](auto s, auto shown) {
       const auto p = shown == 0 ? decltype(s){} : simd::exp(s * scale - shift);
       simd::store(to, p);  // a line has room for a whole last vector
       to += simd::LANES<decltype(s)>;

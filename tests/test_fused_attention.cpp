@@ -120,6 +120,25 @@ TEST_CASE(
   CHECK(all_same(run(FUSED, other, k, v, Mask::keep(may), other_g), with));
 }
 
+TEST_CASE("fused attention: scores that are -infinity have no weight, or NaN if all are") {
+  const Scalar infinity = std::numeric_limits<Scalar>::infinity();
+  const int64_t Tk = 300;
+  Tensor q = ones({1, 3, 1}), k = zeros({1, Tk, 1}), v = arange(double(Tk)).view({1, Tk, 1}),
+         may = zeros({3, Tk});
+  k.narrow(1, 0, 200).fill_(-infinity);
+  for (int key : {5, 150}) may.set({0, key}, 1), may.set({1, key}, 1);
+  may.set({1, 250}, 1);  // the second query sees a number, too; the third sees nothing
+  Result fused = run(FUSED, q, k, v, Mask::keep(may), ones({1, 3, 1})),
+         plain = run(PLAIN, q, k, v, Mask::keep(may), ones({1, 3, 1}));
+  for (const Tensor& y : {fused.y, plain.y}) {
+    CHECK(std::isnan(y.at({0, 0, 0})));
+    CHECK(y.at({0, 1, 0}) == 250);
+    CHECK(y.at({0, 2, 0}) == 0);
+  }
+  for (const Tensor& dv : {fused.dv, plain.dv})
+    for (int key : {5, 150}) CHECK(std::isnan(dv.at({0, key, 0})));
+}
+
 TEST_CASE("fused attention: hidden keys at the end change no bit, whatever they hold") {
   manual_seed(4);
   const int64_t Tq = 270, long_Tk = 500;
