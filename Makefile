@@ -132,10 +132,10 @@ $1/together$2: $(TOGETHER) $(B)/settings
 endef
 define test_rules
 $(call object_rules,$(B)/obj/test,.$1.o,$2,test_level,$3)
+ifneq ($(COMMON),)
 $(B)/obj/test/common.$1.h.gch: $(B)/settings
 	$$(call quiet,headers of tests$3)mkdir -p $$(@D) && \
 	  $(COMPILE) $(LOW_OPT) $2 $(COMMON:%=-include %) -MMD -MP -x c++-header -c /dev/null -o $$@
-ifneq ($(COMMON),)
 $(TYPED_TESTS:%.cpp=$(B)/obj/test/%.$1.o): common = -include $(B)/obj/test/common.$1.h
 $(TYPED_TESTS:%.cpp=$(B)/obj/test/%.$1.o): $(B)/obj/test/common.$1.h.gch
 endif
