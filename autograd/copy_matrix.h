@@ -16,6 +16,8 @@ void copy_rows(int64_t m, int64_t n, const Scalar* from, int64_t row, Scalar* to
                int64_t to_row) {
   constexpr int64_t W = simd::LANES<V>;
   for (; m > 0; --m, from += row, to += to_row) {
+    __builtin_prefetch(from + n);  // the columns beside these are often copied next
+    __builtin_prefetch(from + 2 * n - 1);
     for (int64_t j = 0; j + W < n; j += W) simd::store(to + j, simd::load<V>(from + j));
     simd::store(to + n - W, simd::load<V>(from + n - W));
   }

@@ -83,6 +83,9 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
   t.ca = x.ca * S;
   t.rb = (panel ? width : x.rb) * S;
   t.rc = x.rc * S;
+  // (Fewer rows would be done with this strip before the next one's panel has come.)
+  const bool next_panel = panel && x.m > 2 * PANEL;
+  t.rsoon = next_panel ? width * S / Groups(x.m, max_rows(NV)).count : t.rb;
   t.last = (width - simd::LANES<V>) * S;
   t.onto = x.onto;
   const int64_t rows_together = x.a_panels ? PANEL : x.m;
@@ -91,16 +94,18 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
     if (x.fill_b) copy_matrix(x.k, width, b, x.rb, x.cb, panel, width);
     t.a = bytes(x.a + at * x.batch.a);
     t.b = bytes(panel ? panel : b);
+    t.soon = next_panel ? bytes(panel + width * x.k) : t.b + AHEAD * t.rb;
     t.c = reinterpret_cast<char*>(x.c + at * x.batch.c + j);
     if (x.m <= max_rows(NV) && !panel && !x.a_panels) {  // a tile each: they go through at once
       t.next_a = x.batch.a * S;
-      t.next_b = x.batch.b * S;
+      t.next_b = t.next_soon = x.batch.b * S;
       t.next_c = x.batch.c * S;
       return tiles_of<V, NV>(x.m, t, x.batch.count);
     }
     const auto run = [&](int64_t rows, int64_t count) {  // tiles one below the other
       t.next_a = rows * t.ra;
       t.next_c = rows * t.rc;
+      if (next_panel) t.next_soon = x.k * t.rsoon;
       tiles_of<V, NV>(rows, t, count);
     };
     for (int64_t i = 0; i < x.m; i += rows_together) {
@@ -164,19 +169,21 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 // KC is deep, so that C comes from memory and goes back there seldom. A block of A has at most MC
 // rows and BLOCK_A numbers, but a panel at least. With 64-byte vectors B's block, 768 KiB, stays
 // in a second cache of 1 MiB, and its strips pass by a block of A of 24 KiB (a panel at full
-// depth: 36). (Measured on Cascade Lake.) With narrower ones A's block, 96 KiB, stays in a second
-// cache of 512 KiB, and B's, 1 MiB, comes from the third. (Measured on Zen 3.) SLAB rows of A are
-// packed at once.
+// depth: 36). (Measured on Cascade Lake.) With narrower ones A's block, 144 KiB, stays in a second
+// cache of 512 KiB, and B's, 3 MiB, comes from the third, a strip ahead of its use. (Measured on
+// Zen 3.) The panels of SLAB rows of A are kept at once.
 constexpr bool WIDE = VECTOR_BYTES == 64;
-constexpr int64_t KC = (WIDE ? 3072 : 2048) / S, NC = WIDE ? 256 : 512, MC = 48,
+constexpr int64_t KC = 3072 / S, NC = WIDE ? 256 : 1024, MC = 48,
                   BLOCK_A = WIDE ? 24576 / S : MC * KC, SLAB = 192 * PANEL;
 
 // A product whose A and C are not larger goes through uncut (measured).
 constexpr int64_t SMALL = (192 << 10) / S;
 
-// What makes packing worth while (measured): so many columns of C, which all read A; so many
-// rows, which all read a B that lies on many pages, or that does not stay in the first cache.
-constexpr int64_t COLUMNS_FOR_A = 160, ROWS_FOR_PAGES = WIDE ? 48 : 128, ROWS_FOR_CACHE = 128;
+// What makes packing worth while (measured): so many columns of C, which all read an A that lies
+// badly, or any A; so many rows, which all read a B that lies on many pages, or that does not stay
+// in the first cache.
+constexpr int64_t COLUMNS_FOR_BAD_A = 160, COLUMNS_FOR_A = WIDE ? INT64_MAX : 1536,
+                  ROWS_FOR_PAGES = WIDE ? 48 : 2 * PANEL, ROWS_FOR_CACHE = WIDE ? 128 : 64;
 
 // Do `count` lines of memory, `stride` elements apart, lie on few pages? A CPU keeps the
 // addresses of 64 pages of 4 KiB, or more, at hand (its TLB); half are left to the others.
@@ -211,10 +218,6 @@ Product part_of(const Product& x, int64_t i, int64_t m, int64_t j, int64_t n, in
 // Of at most SLAB rows, and not deeper than KC.
 void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
   Scalar* a_panels = pack_a ? at_least(scratch_a, x.k * x.m) : nullptr;
-  for (int64_t i = 0; pack_a && i < x.m; i += PANEL) {
-    const int64_t rows = std::min(PANEL, x.m - i);
-    copy_matrix(x.k, rows, x.a + i * x.ra, x.ca, x.ra, a_panels + i * x.k, rows);
-  }
   const int64_t nc = pack_b ? NC : x.n, mc = std::clamp(BLOCK_A / x.k, PANEL, MC) / PANEL * PANEL;
   for (int64_t j = 0; j < x.n; j += nc) {
     const int64_t n = std::min(nc, x.n - j);
@@ -222,6 +225,10 @@ void multiply_slab(const Product& x, bool pack_a, bool pack_b) {
     for (int64_t i = 0; i < x.m; i += mc) {
       Product block = part_of(x, i, std::min(mc, x.m - i), j, n, 0, x.k);
       block.a_panels = pack_a ? a_panels + i * x.k : nullptr;
+      for (int64_t r = 0; pack_a && j == 0 && r < block.m; r += PANEL) {
+        const int64_t rows = std::min(PANEL, block.m - r);
+        copy_matrix(x.k, rows, block.a + r * x.ra, x.ca, x.ra, block.a_panels + r * x.k, rows);
+      }
       block.b_panels = b_panels;
       block.fill_b = pack_b && i == 0;
       multiply_block(block);
@@ -236,8 +243,8 @@ void multiply(Product& x) {
                       (x.m >= ROWS_FOR_CACHE && !fit_first_cache(kc, x.rb));
   // What a tile reads of A: its rows, `ra` apart; or kc columns, `ca` apart.
   const int64_t lines = x.ca == 1 ? PANEL : kc, apart = x.ca == 1 ? x.ra : x.ca;
-  const bool pack_a =
-      x.n >= COLUMNS_FOR_A && !(on_few_pages(lines, apart) && fit_first_cache(lines, apart));
+  const bool bad_a = !(on_few_pages(lines, apart) && fit_first_cache(lines, apart));
+  const bool pack_a = x.n >= (bad_a ? COLUMNS_FOR_BAD_A : COLUMNS_FOR_A);
   x.vectors = vectors_for(x.m);
   const bool one_block =
       x.m * std::max(x.n, x.k) <= SMALL && kc == x.k && !pack_a && (!pack_b || x.n <= NC);

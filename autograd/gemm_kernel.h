@@ -30,20 +30,22 @@ constexpr int max_rows(int vectors) { return std::min(16, ACCUMULATORS / vectors
 // (Members are set one by one: g++ would first clear them all, which takes AMD's CPUs longer than
 // some steps.)
 struct Tiles {
-  const char *a, *b;
+  const char *a, *b, *soon;  // `soon`: what each step asks memory for, see below
   char* c;
   int64_t k;  // at least 1
-  int64_t ra, ca, rb, rc, last;
-  int64_t next_a, next_b = 0, next_c;  // from tile to tile
-  bool onto;                           // the chains go on from what C holds
+  int64_t ra, ca, rb, rc, rsoon, last;
+  int64_t next_a, next_b = 0, next_c, next_soon = 0;  // from tile to tile
+  bool onto;                                          // the chains go on from what C holds
 };
 
 // Where chains start that do not go on: a row of the widest tile, 6 vectors.
 alignas(64) constexpr char ZEROS[6 * 64] = {};
 
-// Each step asks memory for the row of B that is needed so many steps later (prefetch; behind B's
-// end that is harmless). The CPU does so by itself for what lies side by side, but not for rows
-// far apart: m x n x k = 8 x 512 x 512 takes 3/5 of the time. (Measured; 2 to 8 are as good.)
+// Each step asks memory for what is needed soon (prefetch; behind an end that is harmless). Of a B
+// in place, the row so many steps ahead: the CPU asks by itself for what lies side by side, but
+// not for rows far apart. m x n x k = 8 x 512 x 512 takes 3/5 of the time. (Measured; 2 to 8 are
+// as good.) Of a packed B, a bit of the next strip's panel, so that all of it has come when this
+// strip's tiles are done.
 constexpr int64_t AHEAD = 4;
 
 template <class V> ALWAYS_INLINE V read(const char* from) {
@@ -56,7 +58,7 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
   constexpr int64_t BYTES = sizeof(V);
   const auto at = [&](int j) { return j == NV - 1 ? t.last : j * BYTES; };
   const int64_t rfrom = t.onto ? t.rc : 0;
-  const char *a_tile = t.a, *b_tile = t.b;
+  const char *a_tile = t.a, *b_tile = t.b, *soon_tile = t.soon;
   char* c_tile = t.c;
   for (; count > 0; --count) {
     V acc[R][NV];
@@ -76,7 +78,12 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
       const int row = i % HALF, first = row < 6 ? row : 3;
       return (i < HALF ? a : lower) + rows[first] + rows[row - first];
     };
-    int64_t k = t.k, rb = t.rb;
+    // Deep tiles are of large products, whose C may be far: asked for one tile ahead, or, where it
+    // is written only, while this tile is made.
+    const char* far = t.onto ? c_tile + t.next_c : c_tile;
+    for (int i = 0; i < R && t.k >= 256; ++i, far += t.rc) __builtin_prefetch(far, 1);
+    const char* soon = soon_tile;
+    int64_t k = t.k;
     do {
       // In each step, or compilers add up the offsets of rows in place of keeping them.
       if constexpr (HALF > 3)
@@ -92,10 +99,9 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
       }
       a += t.ca;
       lower += t.ca;
-      b += rb;
-      // Or compilers keep the address that is AHEAD, and subtract, or AHEAD * rb in memory.
-      asm("" : "+r"(b), "+r"(rb));
-      UNROLL for (int j = 0; j < NV * BYTES; j += 64) __builtin_prefetch(b + AHEAD * rb + j);
+      b += t.rb;
+      UNROLL for (int j = 0; j < NV * BYTES; j += 64) __builtin_prefetch(soon + j);
+      soon += t.rsoon;
     } while (--k != 0);
     char* c = c_tile;
     UNROLL for (int i = 0; i < R; ++i) {
@@ -106,10 +112,12 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
     }
     a_tile += t.next_a;
     b_tile += t.next_b;
+    soon_tile += t.next_soon;
+    asm("" : "+r"(soon_tile));  // or g++ works out beforehand, by vectors, where all pointers end
     c_tile += t.next_c;
   }
   given.a = a_tile;
-  given.b = b_tile;
+  given.soon = soon_tile;
   given.c = c_tile;
 }
 
