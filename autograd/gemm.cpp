@@ -11,8 +11,9 @@
 // Larger products are cut into blocks, KC deep and at most MC rows of A high. And an operand that
 // would lie badly in the caches (on too many pages, in rows that compete for the same few places,
 // or in columns where rows are needed: transposed, or "turned") is packed: copied, in the order
-// in which it will be read, into panels, PANEL rows of A or the columns of one strip of B. A slab
-// is as many rows of A as are packed at once; a B that is packed is also cut, into NC columns.
+// in which it will be read, into panels, PANEL rows of A or the columns of one strip of B, just
+// before its first use. A slab is as many rows of A as have panels at a time; a B that is packed
+// is also cut, into NC columns.
 // (The letters are those of BLIS: Van Zee and van de Geijn, 2015. Which cache holds what is said
 // below.) The loops, from the outside: threads, pieces of a C that is turned, products of a
 // batch, slabs, depth (KC), columns (NC), rows (MC), strips, panels of A, tiles, p. (Products
@@ -83,7 +84,7 @@ template <class V, int NV> void strip(const Product& x, int64_t j, int64_t width
   t.ca = x.ca * S;
   t.rb = (panel ? width : x.rb) * S;
   t.rc = x.rc * S;
-  // (Fewer rows would be done with this strip before the next one's panel has come.)
+  // (With fewer rows this strip is done before the next one's panel has come.)
   const bool next_panel = panel && x.m > 2 * PANEL;
   t.rsoon = next_panel ? width * S / Groups(x.m, max_rows(NV)).count : t.rb;
   t.last = (width - simd::LANES<V>) * S;

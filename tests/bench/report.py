@@ -92,14 +92,14 @@ STEPS = [  # bar, measurement of peers.py, which knows the peers and their limit
 LARGE_STEP = 140.5  # GFLOP of transformer_large, by lessons/06_transformer/cost.h
 
 
-# results: for each measurement heed's best and median, and of every peer (its title, heed's share
-# of the peer's best and median).
 def peak_of(text):
     """GFLOP/s: the best that it was beside the products (at the start alone it may be slow)."""
     rows = re.findall(r"^\d+ x \d+ x \d+ +([\d.]+) \(.* ([\d.]+)%$", text, re.M)
     return max(100 * float(speed) / float(share) for speed, share in rows)
 
 
+# results: for each measurement heed's best and median, and of every peer (its title, heed's share
+# of the peer's best and median).
 def step_bars(results, peak):
     for number, name, what in STEPS:
         bars = {title: bar for _, _, title, bar in MEASUREMENTS[name] if bar}
