@@ -13,11 +13,10 @@
 // or in columns where rows are needed: transposed, or "turned") is packed: copied, in the order
 // in which it will be read, into panels, PANEL rows of A or the columns of one strip of B, just
 // before its first use. A slab is as many rows of A as have panels at a time; a B that is packed
-// is also cut, into NC columns.
-// (The letters are those of BLIS: Van Zee and van de Geijn, 2015. Which cache holds what is said
-// below.) The loops, from the outside: threads, pieces of a C that is turned, products of a
-// batch, slabs, depth (KC), columns (NC), rows (MC), strips, panels of A, tiles, p. (Products
-// that go through together: inside the strips.)
+// is also cut, into NC columns. (The letters are those of BLIS: Van Zee and van de Geijn, 2015.
+// Which cache holds what is said below.) The loops, from the outside: threads, pieces of a C that
+// is turned, products of a batch, slabs, depth (KC), columns (NC), rows (MC), strips, panels of
+// A, tiles, p. (Products that go through together: inside the strips.)
 #include "autograd/gemm.h"
 
 #include <algorithm>
@@ -170,9 +169,9 @@ template <int Bytes = VECTOR_BYTES> void multiply_block(const Product& x) {
 // KC is deep, so that C comes from memory and goes back there seldom. A block of A has at most MC
 // rows and BLOCK_A numbers, but a panel at least. With 64-byte vectors B's block, 768 KiB, stays
 // in a second cache of 1 MiB, and its strips pass by a block of A of 24 KiB (a panel at full
-// depth: 36). (Measured on Cascade Lake.) With narrower ones A's block, 144 KiB, stays in a second
-// cache of 512 KiB, and B's, 3 MiB, comes from the third, a strip ahead of its use. (Measured on
-// Zen 3.) The panels of SLAB rows of A are kept at once.
+// depth: 36). (Measured on Cascade Lake.) With narrower ones A's block, 144 KiB, stays in a
+// second cache of 512 KiB, and B's, 3 MiB, comes from the third, a strip ahead of its use.
+// (Measured on Zen 3.) The panels of SLAB rows of A are kept at once.
 constexpr bool WIDE = VECTOR_BYTES == 64;
 constexpr int64_t KC = 3072 / S, NC = WIDE ? 256 : 1024, MC = 48,
                   BLOCK_A = WIDE ? 24576 / S : MC * KC, SLAB = 192 * PANEL;
@@ -181,8 +180,8 @@ constexpr int64_t KC = 3072 / S, NC = WIDE ? 256 : 1024, MC = 48,
 constexpr int64_t SMALL = (192 << 10) / S;
 
 // What makes packing worth while (measured): so many columns of C, which all read an A that lies
-// badly, or any A; so many rows, which all read a B that lies on many pages, or that does not stay
-// in the first cache.
+// badly, or any A; so many rows, which all read a B that lies on many pages, or that does not
+// stay in the first cache.
 constexpr int64_t COLUMNS_FOR_BAD_A = 160, COLUMNS_FOR_A = WIDE ? INT64_MAX : 1536,
                   ROWS_FOR_PAGES = WIDE ? 48 : 2 * PANEL, ROWS_FOR_CACHE = WIDE ? 128 : 64;
 

@@ -41,11 +41,11 @@ struct Tiles {
 // Where chains start that do not go on: a row of the widest tile, 6 vectors.
 alignas(64) constexpr char ZEROS[6 * 64] = {};
 
-// Each step asks memory for what is needed soon (prefetch; behind an end that is harmless). Of a B
-// in place that is the row so many steps ahead: the CPU asks by itself for what lies side by side,
-// but not for rows far apart. (With it m x n x k = 8 x 512 x 512 takes 9/10 of the time on Zen 3,
-// 3/5 on Cascade Lake; 2 or 8 steps are 2 to 9 % slower.) Of a packed B it is a bit of the next
-// strip's panel: all of that has come when this strip's tiles are done.
+// Each step asks memory for what is needed soon (prefetch; behind an end that is harmless). Of a
+// B in place that is the row so many steps ahead: the CPU asks by itself for what lies side by
+// side, but not for rows far apart. (With it m x n x k = 8 x 512 x 512 takes 9/10 of the time on
+// Zen 3, 3/5 on Cascade Lake; 2 or 8 steps are 2 to 9 % slower.) Of a packed B it is a bit of the
+// next strip's panel: all of that has come when this strip's tiles are done.
 constexpr int64_t AHEAD = 4;
 
 template <class V> ALWAYS_INLINE V read(const char* from) {
@@ -78,8 +78,8 @@ template <class V, int R, int NV> void tiles(Tiles& given, int64_t count) {
       const int row = i % HALF, first = row < 6 ? row : 3;
       return (i < HALF ? a : lower) + rows[first] + rows[row - first];
     };
-    // Deep tiles are of large products, whose C may be far: asked for one tile ahead, or, where it
-    // is written only, while this tile is made.
+    // Deep tiles are of large products, whose C may be far: asked for one tile ahead, or, where
+    // it is written only, while this tile is made.
     const char* far = t.onto ? c_tile + t.next_c : c_tile;
     for (int i = 0; i < R && t.k >= 256; ++i, far += t.rc) __builtin_prefetch(far, 1);
     const char* soon = soon_tile;
