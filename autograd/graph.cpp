@@ -19,16 +19,22 @@ void Node::destroy(Node* node) noexcept {
   busy = false;
 }
 
-void check_finite(const char* op, const char* what, const Tensor& y) {
+// The first number in y that is NaN or infinite; 0 if there is none.
+static Scalar anomaly_in(const Tensor& y) {
+  Scalar found = 0;
   const Scalar* data = y.data();
   Walk<1>(y.shape(), {y.strides()}).run([&](auto at, int64_t n, auto step) {
-    for (int64_t i = 0; i < n; ++i) {
-      Scalar value = data[at[0] + i * step[0]];
-      HEED_CHECK(std::isfinite(value), "[detect_anomaly] ", op, " made ",
-            value != value ? "nan" : value > 0 ? "inf" : "-inf", " in its ", what,
-            " step, in a tensor of shape ", y.shape());
-    }
+    for (int64_t i = 0; i < n && found == 0; ++i)
+      if (const Scalar value = data[at[0] + i * step[0]]; !std::isfinite(value)) found = value;
   });
+  return found;
+}
+
+void check_finite(const char* op, const char* what, const Tensor& y) {
+  const Scalar found = anomaly_in(y);
+  HEED_CHECK(found == 0, "[detect_anomaly] ", op, " made ",
+             found != found ? "nan" : found > 0 ? "inf" : "-inf", " in its ", what,
+             " step, in a tensor of shape ", y.shape());
 }
 
 // ---- gradients arrive
@@ -148,6 +154,19 @@ struct Order {
 struct WatchSteps {
   bool on = std::exchange(anomaly_enabled, false);
   ~WatchSteps() { anomaly_enabled = on; }
+
+  void run(Node& node, const Tensor& g) const {
+    if (!on) [[likely]] return node.backward(g);
+    PoolVector<Node*> sound;  // a leaf may hold an infinity of an earlier pass
+    for (const Ref<Node>& in : node.inputs())
+      if (in && !(in->grad && anomaly_in(gradient_of(*in)) != 0)) sound.push_back(in.get());
+    node.backward(g);
+    for (Node* in : sound)
+      if (in->grad) check_finite(node.name, "backward", gradient_of(*in));
+  }
+
+ private:
+  static Tensor gradient_of(const Node& node) { return Tensor(node.grad, node.shape); }
 };
 
 }  // namespace
@@ -173,10 +192,7 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   while (order.first) {
     Node& node = *order.first;
     if (node.grad)
-      node.backward(Tensor(node.keeps_grad ? node.grad : std::move(node.grad), node.shape));
-    if (watch.on) [[unlikely]]
-      for (const Ref<Node>& in : node.inputs())
-        if (in && in->grad) check_finite(node.name, "backward", Tensor(in->grad, in->shape));
+      watch.run(node, Tensor(node.keeps_grad ? node.grad : std::move(node.grad), node.shape));
     if (!retain_graph) {
       node.release();
       node.released = true;

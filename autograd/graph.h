@@ -21,12 +21,13 @@ Tensor gradient_to_change(Node& node);
 class GradOf {
  public:
   explicit GradOf(Node* node) : node_(node) {}
-  explicit operator bool() const { return node_; }  // is it wanted?
+  // Is it wanted? (A leaf can be frozen between the forward pass and this.)
+  explicit operator bool() const { return node_ && node_->requires_grad; }
   void operator+=(Tensor&& dx) const {
-    if (node_) accumulate(*node_, std::move(dx));
+    if (*this) accumulate(*node_, std::move(dx));
   }
   void operator+=(const Tensor& dx) const {
-    if (node_) accumulate(*node_, Tensor(dx));
+    if (*this) accumulate(*node_, Tensor(dx));
   }
   // To add a part in place. Only if it is wanted.
   Tensor whole() const { return gradient_to_change(*node_); }

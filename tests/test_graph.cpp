@@ -48,6 +48,15 @@ TEST_CASE("graph: what requires a gradient") {
   expect_error([] { Tensor().requires_grad_(); }, {"[requires_grad_]", "undefined"});
 }
 
+TEST_CASE("graph: a leaf that is frozen after the forward pass gets no gradient") {
+  Tensor x = leaf({1, 2}), w = leaf({3, 4});
+  Tensor loss = sum(w * x) + sum(w.select(0, 1));  // the second adds its part in place
+  w.requires_grad_(false);
+  loss.backward();
+  CHECK_FALSE(w.grad().defined());
+  CHECK(grad(x) == Numbers{3, 4});
+}
+
 TEST_CASE("graph: a leaf as the root") {
   Tensor x = scalar(3).requires_grad_();
   x.backward();
@@ -294,6 +303,14 @@ TEST_CASE("graph: detect_anomaly names the operation that made a NaN or infinity
   Tensor a = full({1, 1}, large), b = full({1, 1}, 1 / large).requires_grad_();
   loss = sum(matmul(a, b) * large);
   expect_error([&] { loss.backward(); }, {"[detect_anomaly] matmul", "inf", "backward"});
+}
+
+TEST_CASE("graph: detect_anomaly does not blame a step for what an earlier backward() left") {
+  Tensor x = zeros({2}).requires_grad_();
+  sum(sqrt(x)).backward();
+  Tensor loss = sum(x * 2);
+  DetectAnomaly on;
+  CHECK_NOTHROW(loss.backward());
 }
 
 // ---- operations of one's own
