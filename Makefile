@@ -167,6 +167,10 @@ lesson-$1: $(B)/lesson-$1
 .PHONY: lesson-$1
 endef
 $(foreach name,$(LESSONS),$(eval $(call lesson,$(firstword $(subst _, ,$(name))),$(name))))
+# Several at once run in order, or their texts would be mixed.
+before :=
+$(foreach goal,$(sort $(filter $(NUMBERS:%=lesson-%),$(MAKECMDGOALS))),\
+  $(eval $(goal): | $(before))$(eval before := $(goal)))
 
 run: $(PROGRAMS)
 	@set -e; for program in $(PROGRAMS); do echo; echo "==== $$program"; $$program; done

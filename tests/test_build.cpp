@@ -99,15 +99,19 @@ struct EmptyTree {
   TemporaryDirectory directory;
 
   EmptyTree() {
-    for (const char* folder : {"autograd", "lessons/00_none", "lessons/support", "bin"})
+    for (const char* folder :
+         {"autograd", "lessons/00_none", "lessons/01_none", "lessons/support", "bin"})
       fs::create_directories(directory / folder);
     fs::copy("Makefile", directory.path);
     for (const char* source :
-         {"autograd/none.cpp", "lessons/00_none/main.cpp", "lessons/support/none.cpp"})
+         {"autograd/none.cpp", "lessons/00_none/main.cpp", "lessons/01_none/main.cpp",
+          "lessons/support/none.cpp"})
       heed::write_file(directory / source, "");
     write_script(directory / "bin/c++",
                  "for word; do [ \"$last\" = -o ] && out=$word; last=$word; done\n"
-                 "[ -z \"$out\" ] || { echo '#!/bin/sh' >\"$out\"; chmod +x \"$out\"; }\n");
+                 "[ -z \"$out\" ] && exit\n"
+                 "printf '#!/bin/sh\\necho begin\\nsleep 0.1\\necho end\\n' >\"$out\"\n"
+                 "chmod +x \"$out\"\n");
     write_script(directory / "bin/rm", "sleep 0.3\nexec /bin/rm \"$@\"\n");
   }
 
@@ -234,6 +238,11 @@ TEST_CASE("build: make clean with another goal has ended before the other begins
     CHECK_MESSAGE(result.status == 0, result.out, result.err);
     CHECK(tree.has_lesson());
   }
+}
+
+TEST_CASE("build: lessons that are asked for together run one after the other") {
+  Run result = EmptyTree().make("lesson-01 lesson-00 | grep -v '^ '");
+  CHECK_MESSAGE(result.out == "begin\nend\nbegin\nend\n", result.out, result.err);
 }
 
 TEST_CASE("build: make results and make bits refuse what they do not know") {
