@@ -155,8 +155,8 @@ struct WatchSteps {
   bool on = std::exchange(anomaly_enabled, false);
   ~WatchSteps() { anomaly_enabled = on; }
 
-  void run(Node& node, const Tensor& g) const {
-    if (!on) [[likely]] return node.backward(g);
+  // (Not inlined: steps that are not watched would take some 5 nanoseconds more.)
+  [[gnu::noinline]] void run(Node& node, const Tensor& g) const {
     PoolVector<Node*> sound;  // a leaf may hold an infinity of an earlier pass
     for (const Ref<Node>& in : node.inputs())
       if (in && !(in->grad && anomaly_in(gradient_of(*in)) != 0)) sound.push_back(in.get());
@@ -191,8 +191,10 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   accumulate(*node_, gradient.detach());
   while (order.first) {
     Node& node = *order.first;
-    if (node.grad)
-      watch.run(node, Tensor(node.keeps_grad ? node.grad : std::move(node.grad), node.shape));
+    if (node.grad) {
+      const Tensor g(node.keeps_grad ? node.grad : std::move(node.grad), node.shape);
+      watch.on ? watch.run(node, g) : node.backward(g);
+    }
     if (!retain_graph) {
       node.release();
       node.released = true;
