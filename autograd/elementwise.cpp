@@ -315,7 +315,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                                          ? p.data()[at[2] + i * step[2]]
                                          : q.data()[at[3] + i * step[3]];
       });
-  return record("where", std::move(y), inputs(a, b), saved(c),
+  return record_moved("where", std::move(y), inputs(a, b), saved(c),
                 [](const Tensor& g, GradOf da, GradOf db, const Tensor& c) {
                   Tensor zero = scalar(0);
                   if (da) da += where(c, g, zero);

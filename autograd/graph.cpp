@@ -137,12 +137,15 @@ struct Order {
         !node->released, "[backward] this graph was used already and its memory is free\n",
         "  run the forward pass again, or give retain_graph = true to the first backward()");
     if (node->leaf || node->visited == pass) return;
+    HEED_CHECK(node->visited == 0, "[backward] a step runs another backward() through the same",
+               " graph, by way of ", node->name, "\n  detach() what it starts from");
     node->visited = pass;
     node->earlier = std::move(node->grad);
     node->next_input = 0;
     node->above = std::exchange(path, node);
   }
   static void leave(Node& node) {
+    node.visited = 0;
     if (!node.keeps_grad) node.grad = {};
     if (!node.earlier) return;
     Tensor before = Tensor(std::exchange(node.earlier, {}), node.shape);

@@ -66,7 +66,7 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int> labels,
   HEED_CHECK(!average || counted > 0, "[cross_entropy] no label to average over: all ", rows,
              " are ignore_index\n  leave out such a batch, or use Reduction::sum");
   Scalar scale = average ? 1 / Scalar(counted) : Scalar(1);
-  Tensor y = scalar(simd::sum16(loss, rows) * scale);
+  Tensor y = scalar(simd::pairwise16(loss, rows) * scale);
   return record(
       "cross_entropy", std::move(y), inputs(logits), saved(p),
       [=, ignored = options.ignore_index, ids = PoolVector<int>(labels.begin(), labels.end())](
@@ -101,9 +101,8 @@ Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
   HEED_CHECK(!average || x.numel() > 0, "[mse_loss] no numbers to average: ", x.shape());
   const Scalar n = average ? Scalar(x.numel()) : Scalar(1);
   Tensor error = x.detach() - target.detach();
-  Tensor y = scalar(simd::sum16_of(
-                        x.numel(), [](auto e) { return e * e; }, error.data()) /
-                    n);
+  const auto square = [](auto e) { return e * e; };
+  Tensor y = scalar(simd::pairwise16_of(x.numel(), square, error.data()) / n);
   return record("mse_loss", std::move(y), inputs(x, target), saved(error),
                 [n](const Tensor& g, GradOf dx, GradOf dtarget, const Tensor& error) {
                   Tensor d = error * double(2 * (g.item() / n));

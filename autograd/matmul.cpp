@@ -110,8 +110,28 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
       });
 }
 
+namespace {
+
+constexpr int64_t COLUMNS = 64;  // of a bias, for each thread: whole lines of memory
+
+// sum_j += g_ij over the rows i, up to 8192 one after the other; more of them in two parts, as in
+// reduce16.h.
+void add_rows(const Scalar* g, int64_t rows, int64_t out, Scalar* sum, int64_t n) {
+  constexpr int64_t PIECE = 8192;
+  if (rows > PIECE) {
+    Scalar rest[COLUMNS] = {};
+    const int64_t half = simd::cut(rows, PIECE);
+    add_rows(g, half, out, sum, n);
+    add_rows(g + half * out, rows - half, out, rest, n);
+    return simd::map(sum, n, simd::PLUS, sum, rest);
+  }
+  for (int64_t i = 0; i < rows; ++i) simd::map(sum, n, simd::PLUS, sum, g + i * out);
+}
+
+}  // namespace
+
 // y = x W^T + b                                     x seen as (rows, in)
-// dx = g W, dW = g^T x, db = the sum of g's rows, one after the other
+// dx = g W, dW = g^T x, db = the sum of g's rows
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_defined("linear", x, weight);
   HEED_CHECK(weight.dim() == 2 && x.dim() >= 1 && x.shape().back() == weight.shape()[1],
@@ -156,14 +176,11 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         if (db) {
           Tensor d = zeros({out});
           Scalar* sum = d.mutable_data();
-          constexpr int64_t COLUMNS = 64;  // whole lines of memory for each thread
           const int64_t pieces = (out + COLUMNS - 1) / COLUMNS;
           const int64_t grain = SUMS_WORTH / (COLUMNS * (rows + 1)) + 1;
           parallel_for(pieces, grain, [&](int64_t first, int64_t last) {
             const int64_t begin = first * COLUMNS, end = std::min(last * COLUMNS, out);
-            for (int64_t i = 0; i < rows; ++i)
-              simd::map(sum + begin, end - begin, simd::PLUS, sum + begin,
-                        g.data() + i * out + begin);
+            add_rows(g.data() + begin, rows, out, sum + begin, end - begin);
           });
           db += std::move(d);
         }

@@ -27,7 +27,7 @@ struct Node : Pooled {
   std::atomic<int> refs{1};
   int next_input = 0;          // backward()'s place in inputs() on its way down,
   Node* above = nullptr;       // and the node that it came from
-  uint64_t visited = 0;        // the last backward() that came here
+  uint64_t visited = 0;        // the backward() that is on its way through here, or 0
   const char* name;            // of the operation
   Shape shape;                 // of the result, hence of its gradient
   Ref<Storage> grad;           // dense. A leaf keeps it; an inner node only during backward()

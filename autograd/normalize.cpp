@@ -24,18 +24,34 @@ template <class F> void for_columns(int64_t C, F f) {
   }
 }
 
-// In the functions for batch norm sums go down the rows, one after the other.
+// In the functions for batch norm sums go down the rows: add(sum, i) for each row i, up to 256
+// one after the other; more of them in two parts, as in reduce16.h.
+template <class Sum, class F> void sum_parts(Sum& sum, int64_t begin, int64_t end, F add);
+template <class Sum, class F> ALWAYS_INLINE Sum sum_rows(int64_t begin, int64_t end, F add) {
+  Sum sum = {};
+  if (end - begin > 256) [[unlikely]]
+    sum_parts(sum, begin, end, add);
+  else
+    for (int64_t i = begin; i < end; ++i) add(sum, i);
+  return sum;
+}
+template <class Sum, class F>
+[[gnu::noinline]] void sum_parts(Sum& sum, int64_t begin, int64_t end, F add) {
+  const int64_t middle = begin + simd::cut(end - begin, 256);
+  sum = sum_rows<Sum>(begin, middle, add);
+  sum += sum_rows<Sum>(middle, end, add);
+}
+
 // x: (N, C), the others (C).
 void batch_statistics(const Scalar* x, int64_t N, int64_t C, Scalar* mean, Scalar* var) {
   for_columns(C, [=, n = Scalar(N)]<class V>(V, int64_t j) {
-    V sum = {}, squares = {};
-    for (int64_t i = 0; i < N; ++i) sum += simd::load<V>(x + i * C + j);
-    sum /= n;
-    for (int64_t i = 0; i < N; ++i) {
-      V d = simd::load<V>(x + i * C + j) - sum;
-      squares += d * d;
-    }
-    simd::store(mean + j, sum);
+    const V centre =
+        sum_rows<V>(0, N, [=](V& sum, int64_t i) { sum += simd::load<V>(x + i * C + j); }) / n;
+    const V squares = sum_rows<V>(0, N, [=](V& sum, int64_t i) {
+      V d = simd::load<V>(x + i * C + j) - centre;
+      sum += d * d;
+    });
+    simd::store(mean + j, centre);
     simd::store(var + j, V(squares / n));
   });
 }
@@ -70,12 +86,16 @@ void scale_and_shift(const Scalar* x, int64_t N, int64_t C, const Scalar* mean, 
 void batch_gradient(const Scalar* g, const Scalar* xhat, int64_t N, int64_t C, const Scalar* w,
                     const Scalar* r, Scalar share, Scalar* db, Scalar* dw, Scalar* dx) {
   for_columns(C, [=]<class V>(V, int64_t j) {
-    V sum = {}, sum_h = {};
-    for (int64_t at = j; at < N * C; at += C) {
-      V u = simd::load<V>(g + at);
-      sum += u;
-      sum_h += u * simd::load<V>(xhat + at);
-    }
+    struct Sums {
+      V g = {}, gh = {};
+      void operator+=(const Sums& more) { g += more.g, gh += more.gh; }
+    };
+    const Sums sums = sum_rows<Sums>(0, N, [=](Sums& sums, int64_t i) {
+      V u = simd::load<V>(g + i * C + j);
+      sums.g += u;
+      sums.gh += u * simd::load<V>(xhat + i * C + j);
+    });
+    V sum = sums.g, sum_h = sums.gh;
     simd::store(db + j, sum);
     simd::store(dw + j, sum_h);
     if (!dx) return;
@@ -140,6 +160,9 @@ Tensor batch_norm(const Tensor& x, Tensor& running_mean, Tensor& running_var,
   HEED_CHECK(running_mean.is_contiguous() && running_var.is_contiguous(),
              "[batch_norm] the running", " statistics, ", running_mean.shape(),
              ", are views with gaps; they must be dense");
+  HEED_CHECK(!training || N > 0, "[batch_norm] x ", x.shape(),
+             ": no values, whose mean could be taken\n",
+             "  leave out an empty batch, or call eval() to use running statistics");
   HEED_CHECK(
       !training || N > 1, "[batch_norm] x ", x.shape(),
       ": one value for each channel, which is",

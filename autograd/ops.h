@@ -71,7 +71,8 @@ Tensor index_select(const Tensor& x, std::span<const int> index);
 Tensor embedding(std::span<const int> ids, const Tensor& weight, int padding_idx = -1);
 
 // ---- reduce.cpp -----------------------------------------------------------------------------
-// `dims` are reduced; they vanish, or stay with size 1 if keepdim. Without dims, all are.
+// `dims` are reduced; they vanish, or stay with size 1 if keepdim. Without dims, or with {}, all
+// are.
 using Dims = std::initializer_list<int>;
 // y = sum x
 Tensor sum(const Tensor& x);

@@ -105,7 +105,7 @@ std::string to_string(const Tensor& x) {
   std::string text = "tensor(";
   std::vector<Scalar> numbers;
   bool edges = x.numel() > THRESHOLD;
-  collect(x, edges, numbers);
+  if (x.numel() > 0) collect(x, edges, numbers);
   text += x.numel() == 0 ? "[]" : block(x, edges, Format(numbers), INDENT);
   // More about it goes on the same line if there is room, by PyTorch's count.
   size_t used = text.size() - (text.rfind('\n') + 1) + 2;

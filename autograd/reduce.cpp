@@ -1,7 +1,7 @@
 // Reductions. A sum's order depends on the index along the summed dimensions alone: number i
-// goes to partial sum i mod 16, and the sixteen are added as a tree (reduce16.h). So a result
-// has the same bits whatever the strides, the other sizes, the vectors and the threads; and
-// appended zeros, which padding makes, change nothing.
+// goes to partial sum i mod 16, and the sixteen are added as a tree; long sums are cut into parts
+// (reduce16.h). So a result has the same bits whatever the strides, the other sizes, the vectors
+// and the threads; and appended zeros, which padding makes, change nothing.
 #include <limits>
 #include "autograd/broadcast.h"
 #include "autograd/graph.h"
@@ -30,6 +30,7 @@ DimSet all_dims(const char* op, const Tensor& x) {
 
 DimSet dim_set(const char* op, const Tensor& x, Dims dims) {
   check_defined(op, x);
+  if (dims.size() == 0) return all_dims(op, x);
   DimSet set;
   for (int d : dims) {
     d = wrap_dim(op, d, x.dim());
@@ -98,7 +99,7 @@ Tensor sum_over(const char* op, const Tensor& x, DimSet dims, bool keepdim,
     const Scalar* in = dense.data();
     int64_t n = reduced_count(x.shape(), dims);
     parallel_for(y.numel(), GRAIN / (n + 1) + 1, [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) out[i] = simd::sum16(in + i * n, n);
+      for (int64_t i = begin; i < end; ++i) out[i] = simd::pairwise16(in + i * n, n);
     });
   }
   if (divisor != 1)
@@ -136,8 +137,11 @@ Tensor max_over(const Tensor& x, DimSet dims, bool keepdim) {
                 [kept, dims](const Tensor& g, GradOf dx, const Tensor& x, const Tensor& y) {
                   // Which are the largest? NaN, as a difference of infinities, counts as equal.
                   Tensor below = x - y.view(kept) < 0;
-                  Tensor ties = 1 - below;
-                  dx += ties * (g.view(kept) / sum_over("max", ties, dims, true));
+                  Tensor ties = 1 - below, count = sum_over("max", ties, dims, true);
+                  Scalar* n = count.mutable_data();  // NaN where the largest is
+                  for (int64_t i = 0; i < y.numel(); ++i)
+                    if (y.data()[i] != y.data()[i]) n[i] = y.data()[i];
+                  dx += ties * (g.view(kept) / count);
                 });
 }
 

@@ -3,8 +3,12 @@
 // depends on the index along the summed axis only, so it is the same for every vector width,
 // batch and thread count, and zeros appended to a row do not change the bits of its sum.
 //
+// A sum of more than PIECE numbers is that of two parts, and each of these likewise, so that
+// rounding errors do not grow with the count (pairwise summation; Higham 1993, section 3).
+//
 // Like simd.h, for library sources only. `f` below takes vectors: [](auto v) { return v * v; }.
 #pragma once
+#include <bit>
 #include "autograd/simd.h"
 
 namespace heed::simd {
@@ -97,6 +101,20 @@ template <class T> ALWAYS_INLINE T sum16(const T* x, int64_t n) {
   return sum16_of(n, ITSELF, x);
 }
 
+constexpr int64_t PIECE = 1 << 16;
+// Where n > piece numbers are cut in two: at the largest piece 2^k below n. So a cut stays where
+// it is when zeros are appended.
+constexpr int64_t cut(int64_t n, int64_t piece) {
+  return piece * int64_t(std::bit_floor(uint64_t((n - 1) / piece)));
+}
+// sum16_of, of any count: for what is longer than a row.
+template <class F, class T> T pairwise16_of(int64_t n, F f, const T* x) {
+  if (n <= PIECE) return sum16_of(n, f, x);
+  const int64_t half = cut(n, PIECE);
+  return pairwise16_of(half, f, x) + pairwise16_of(n - half, f, x + half);
+}
+template <class T> T pairwise16(const T* x, int64_t n) { return pairwise16_of(n, ITSELF, x); }
+
 // Sum of x[i] * y[i], product and sum rounded each.
 template <class T> ALWAYS_INLINE T dot16(const T* x, const T* y, int64_t n) {
   return sum16_of(n, [](auto a, auto b) { return a * b; }, x, y);
@@ -109,19 +127,27 @@ template <class T> ALWAYS_INLINE T max16(const T* x, int64_t n) {
 
 // The same sums down the columns: y[j] = sum over i < n of x[i * stride + j], j < width. The
 // partial sums are rows of a few vectors, kept in L1 while the rows of x stream by.
-template <class T> void sum16_rows(const T* x, int64_t n, int64_t stride, T* y, int64_t width) {
-  constexpr int COLUMNS = 512 / sizeof(T);
-  alignas(64) T part[16][COLUMNS];
-  for (int64_t at = 0; at < width; at += COLUMNS) {
-    const int64_t columns = width - at < COLUMNS ? width - at : COLUMNS;
-    for (auto& row : part)
-      for (int64_t j = 0; j < columns; ++j) row[j] = 0;
-    for (int64_t i = 0; i < n; ++i)
-      map(part[i % 16], columns, PLUS, part[i % 16], x + i * stride + at);
-    for (int half = 8; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) map(part[i], columns, PLUS, part[i], part[i + half]);
-    __builtin_memcpy(y + at, part[0], columns * sizeof(T));
+template <class T> constexpr int COLUMNS16 = 512 / sizeof(T);
+template <class T>
+void sum16_columns(const T* x, int64_t n, int64_t stride, T* y, int64_t columns) {
+  alignas(64) T part[16][COLUMNS16<T>];
+  if (n > PIECE) {
+    const int64_t half = cut(n, PIECE);
+    sum16_columns(x, half, stride, y, columns);
+    sum16_columns(x + half * stride, n - half, stride, part[0], columns);
+    return map(y, columns, PLUS, y, part[0]);
   }
+  for (auto& row : part)
+    for (int64_t j = 0; j < columns; ++j) row[j] = 0;
+  for (int64_t i = 0; i < n; ++i)
+    map(part[i % 16], columns, PLUS, part[i % 16], x + i * stride);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) map(part[i], columns, PLUS, part[i], part[i + half]);
+  __builtin_memcpy(y, part[0], columns * sizeof(T));
+}
+template <class T> void sum16_rows(const T* x, int64_t n, int64_t stride, T* y, int64_t width) {
+  for (int64_t at = 0; at < width; at += COLUMNS16<T>)
+    sum16_columns(x + at, n, stride, y + at, std::min<int64_t>(width - at, COLUMNS16<T>));
 }
 
 }  // namespace heed::simd

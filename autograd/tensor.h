@@ -79,7 +79,8 @@ class Tensor {
   void zero_grad() const;                        // drops the gradient
   void retain_grad() const;                      // an inner tensor keeps its gradient, too
   // Adds dL/dx to x.grad() for every leaf x, where L is this, if it has one element, and
-  // `gradient` is dL/d(this) if not. Frees the graph as it goes, unless `retain_graph`.
+  // `gradient` is dL/d(this) if not. Frees the graph as it goes, unless `retain_graph`. Threads
+  // that share leaves must take turns: of two gradients that arrive at once, one would get lost.
   void backward(bool retain_graph = false) const;
   void backward(const Tensor& gradient, bool retain_graph = false) const;
 

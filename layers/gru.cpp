@@ -1,6 +1,7 @@
 #include "layers/gru.h"
 
 #include <algorithm>
+#include "layers/dropout.h"
 #include "layers/masks.h"
 
 namespace heed {
@@ -59,6 +60,7 @@ Tensor GRUCell::operator()(const Tensor& x, const Tensor& h) const {
 GRU::GRU(int64_t in, int64_t hidden, const Options& options)
     : in(in), hidden(hidden), options(options) {
   HEED_CHECK(options.layers >= 1, "[GRU] ", options.layers, " layers: at least 1 wanted");
+  probability("GRU", options.dropout);
   int directions = options.bidirectional ? 2 : 1;
   for (int layer = 0; layer < options.layers; ++layer)
     for (int d = 0; d < directions; ++d)

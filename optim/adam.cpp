@@ -27,12 +27,14 @@ struct Rates {
 
 // Separate arrays, and rates by value: otherwise compilers must fear that a store changes what
 // the next element reads, and do not use vectors.
+// (FAR: c1 is 1/2 or more. As PyTorch's lerp, m goes from the end that is nearer.)
+template <bool FAR>
 void update_range(Scalar* __restrict p, const Scalar* __restrict g, Scalar* __restrict m,
                   Scalar* __restrict v, int64_t n, const Rates rates) {
   const auto [l2, keep, c1, b2, c2, size, root, eps] = rates;
   for (int64_t i = 0; i < n; ++i) {
     Scalar d = g[i] + l2 * p[i];
-    m[i] += c1 * (d - m[i]);
+    m[i] = FAR ? d - (1 - c1) * (d - m[i]) : m[i] + c1 * (d - m[i]);
     v[i] = b2 * v[i] + c2 * d * d;
     p[i] = p[i] * keep - size * m[i] / (std::sqrt(v[i]) * root + eps);
   }
@@ -65,7 +67,8 @@ void Adam::update(Scalar* p, const Scalar* g, Scalar* const* state, int64_t n, i
   rates.root = Scalar(1 / std::sqrt(1 - power2_));
   rates.eps = Scalar(options_.eps);
   parallel_for(n, 1 << 15, [=, this](int64_t begin, int64_t end) {
-    update_range(p + begin, g + begin, m + begin, v + begin, end - begin, rates);
+    const auto update = rates.c1 < Scalar(0.5) ? update_range<false> : update_range<true>;
+    update(p + begin, g + begin, m + begin, v + begin, end - begin, rates);
     if (t % SWEEP == 0) sweep(p + begin, m + begin, v + begin, end - begin);
   });
 }

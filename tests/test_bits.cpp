@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <span>
 
 using namespace heed;
 using heed_tests::same;
@@ -217,16 +218,28 @@ TEST_CASE("bits: strides and the place in memory change none") {
     }
 }
 
-TEST_CASE("bits: a sum is that of sixteen partial sums") {
-  Tensor x = large(6).view({-1});
-  for (int n : {1, 2, 15, 16, 17, 31, 32, 33, 1000, 70000}) {
+// Plainly: sixteen partial sums; of more than 65536 numbers two parts, the first of which has
+// 65536, 2 x 65536, 4 x 65536, ... numbers, as many as leave one.
+static Scalar plain_sum(std::span<const Scalar> x) {
+  size_t first = 65536;
+  if (x.size() > first) {
+    while (2 * first < x.size()) first *= 2;
+    return plain_sum(x.subspan(0, first)) + plain_sum(x.subspan(first));
+  }
+  Scalar partial[16] = {};
+  for (size_t i = 0; i < x.size(); ++i) partial[i % 16] += x[i];
+  for (size_t half = 8; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i) partial[i] += partial[i + half];
+  return partial[0];
+}
+
+TEST_CASE("bits: a sum is that of sixteen partial sums, and a long one that of its parts") {
+  Tensor x = randn({300000});
+  for (int n : {1, 2, 15, 16, 17, 31, 33, 1000, 65536, 65537, 70000, 131072, 131073, 299995}) {
     CAPTURE(n);
     Tensor part = x.narrow(0, 5, n);
-    Numbers numbers = part.to_vector();
-    Scalar partial[16] = {};
-    for (size_t i = 0; i < numbers.size(); ++i) partial[i % 16] += numbers[i];
-    for (size_t half = 8; half > 0; half /= 2)
-      for (size_t i = 0; i < half; ++i) partial[i] += partial[i + half];
-    CHECK(sum(part).item() == partial[0]);
+    Scalar wanted = plain_sum(part.to_vector());
+    CHECK(sum(part).item() == wanted);
+    CHECK(sum(part.unsqueeze(1).expand({n, 3}).contiguous(), {0}).at({1}) == wanted);
   }
 }

@@ -272,6 +272,24 @@ TEST_CASE("graph: a change of what backward does not need is no error") {
   CHECK(grad(x) == Numbers{0, 0});
 }
 
+TEST_CASE("graph: a step may run a backward() of its own, but not through the same graph") {
+  Tensor w = leaf({1, 1}), x = (w * 2) * 3, inner = sum(x * x);
+  auto step_through = [&](const Tensor& loss) {
+    return record("user_op", x.detach() * 2, inputs(x), saved(),
+                  [loss](const Tensor&, GradOf) { loss.backward(true); });
+  };
+  Tensor y = sum(step_through(inner)) + sum(w * 100);
+  expect_error([&] { y.backward(true); }, {"[backward]", "same graph", "detach()"});
+  w.zero_grad();
+  Tensor apart = leaf({1, 2});
+  Tensor fine = sum(w * 100) + sum(step_through(sum(apart * apart)));
+  fine.backward(true);
+  CHECK(grad(w) == Numbers{100, 100});
+  CHECK(grad(apart) == Numbers{2, 4});
+  sum(x).backward();  // all is as it was
+  CHECK(grad(w) == Numbers{106, 106});
+}
+
 // ---- detect_anomaly
 TEST_CASE("graph: detect_anomaly names the operation that made a NaN or infinity") {
   Tensor x = tensor({1, -1, 4}, {3, 1}).requires_grad_();

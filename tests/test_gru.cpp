@@ -201,6 +201,7 @@ TEST_CASE("gru: what does not fit is said with the shapes") {
   expect_error([&] { layer.cells[0].over(zeros({B, IN}), zeros({B, H}), LENGTHS, false); },
                {"[GRU] 3 lengths for x (3, 4)", "(B, T, in)"});
   expect_error([] { GRU(0, 3); }, {"[GRU]", "0", "3", "positive"});
+  expect_error([] { GRU(2, 3, {.dropout = 7}); }, {"[GRU] dropout", "7"});
   expect_error([] { GRU(3, 3, {.layers = 0}); }, {"[GRU]", "0 layers"});
   Tensor gates = zeros({B, T, 3 * H}), w = zeros({3 * H, H}), b = zeros({3 * H});
   expect_error([&] { gru(zeros({B, T, 17}), w, b, zeros({B, H})); }, {"[gru]", "(3, 5, 17)"});

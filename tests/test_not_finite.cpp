@@ -41,6 +41,22 @@ TEST_CASE("not finite: detect_anomaly blames who made it, not who moves it") {
   CHECK_NOTHROW(stack({fine, fine}, 0));
 }
 
+TEST_CASE("not finite: where and masked_fill only choose, so detect_anomaly blames neither") {
+  Tensor x = ones({3}).requires_grad_();
+  DetectAnomaly on;
+  Tensor y;
+  CHECK_NOTHROW(y = masked_fill(x, tensor({1, 0, 0}), -INF));
+  CHECK_NOTHROW(where(tensor({1, 0, 0}), x, scalar(NOT_A_NUMBER)));
+  expect_error([&] { y * 2; }, {"[detect_anomaly] mul", "inf", "forward"});
+}
+
+TEST_CASE("not finite: the gradient of a largest number that is NaN is NaN") {
+  Tensor x = tensor({1, NOT_A_NUMBER, 3, 4, 7, 7}, {2, 3}).requires_grad_();
+  max(x, {1}).backward(ones({2}));
+  for (int64_t i : {0, 1, 2}) CHECK(std::isnan(x.grad().at({0, i})));
+  CHECK(x.grad().select(0, 1).to_vector() == std::vector<Scalar>{0, 0.5, 0.5});
+}
+
 TEST_CASE("not finite: in evaluation batch_norm keeps the samples apart, backward as well") {
   for (Scalar bad : {INF, NOT_A_NUMBER}) {
     Tensor mean = zeros({1}), var = ones({1}), one = ones({1}), zero = zeros({1});

@@ -79,6 +79,11 @@ TEST_CASE("print: as PyTorch does") {
   }
 }
 
+TEST_CASE("print: a tensor without numbers is not walked, whatever its sizes") {
+  CHECK(to_string(zeros({int64_t(1) << 24, 0})).find("size=(16777216, 0)") !=
+        std::string::npos);
+}
+
 TEST_CASE("print: a view prints as its numbers do") {
   Tensor x = arange(24).view({2, 3, 4});
   for (const Tensor& y :
