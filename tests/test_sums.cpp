@@ -2,8 +2,10 @@
 // of 2^20 numbers of 0.1 is a hundredth too large.) Where n numbers are added one after the
 // other, each addition errs by half of float's 2^-23 at most, so the sum by n 2^-24 of its size;
 // the parts of a long sum add a little to that.
+#include <cmath>
 #include "autograd/graph.h"
 #include "autograd/ops.h"
+#include "autograd/random.h"
 #include <doctest/doctest.h>
 
 using namespace heed;
