@@ -112,18 +112,16 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 namespace {
 
-constexpr int64_t COLUMNS = 64;  // of a bias, for each thread: whole lines of memory
-
 // sum_j += g_ij over the rows i, up to 8192 one after the other; more of them in two parts, as in
 // reduce16.h.
 void add_rows(const Scalar* g, int64_t rows, int64_t out, Scalar* sum, int64_t n) {
   constexpr int64_t PIECE = 8192;
   if (rows > PIECE) {
-    Scalar rest[COLUMNS] = {};
+    PoolVector<Scalar> rest(size_t(n), Scalar(0));
     const int64_t half = simd::cut(rows, PIECE);
     add_rows(g, half, out, sum, n);
-    add_rows(g + half * out, rows - half, out, rest, n);
-    return simd::map(sum, n, simd::PLUS, sum, rest);
+    add_rows(g + half * out, rows - half, out, rest.data(), n);
+    return simd::map(sum, n, simd::PLUS, sum, rest.data());
   }
   for (int64_t i = 0; i < rows; ++i) simd::map(sum, n, simd::PLUS, sum, g + i * out);
 }
@@ -176,6 +174,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
         if (db) {
           Tensor d = zeros({out});
           Scalar* sum = d.mutable_data();
+          constexpr int64_t COLUMNS = 64;  // whole lines of memory for each thread
           const int64_t pieces = (out + COLUMNS - 1) / COLUMNS;
           const int64_t grain = SUMS_WORTH / (COLUMNS * (rows + 1)) + 1;
           parallel_for(pieces, grain, [&](int64_t first, int64_t last) {

@@ -24,30 +24,22 @@ template <class F> void for_columns(int64_t C, F f) {
   }
 }
 
-// In the functions for batch norm sums go down the rows: add(sum, i) for each row i, up to 256
-// one after the other; more of them in two parts, as in reduce16.h.
-template <class Sum, class F> void sum_parts(Sum& sum, int64_t begin, int64_t end, F add);
-template <class Sum, class F> ALWAYS_INLINE Sum sum_rows(int64_t begin, int64_t end, F add) {
-  Sum sum = {};
-  if (end - begin > 256) [[unlikely]]
-    sum_parts(sum, begin, end, add);
-  else
+// In the functions for batch norm sums go down the rows: add(sum, i) for each row i < N, up to
+// 256 one after the other; more of them in parts (reduce16.h).
+template <class Sum, class F> ALWAYS_INLINE Sum sum_rows(int64_t N, F add) {
+  return simd::in_parts(0, N, 256, [=](int64_t begin, int64_t end) {
+    Sum sum = {};
     for (int64_t i = begin; i < end; ++i) add(sum, i);
-  return sum;
-}
-template <class Sum, class F>
-[[gnu::noinline]] void sum_parts(Sum& sum, int64_t begin, int64_t end, F add) {
-  const int64_t middle = begin + simd::cut(end - begin, 256);
-  sum = sum_rows<Sum>(begin, middle, add);
-  sum += sum_rows<Sum>(middle, end, add);
+    return sum;
+  });
 }
 
 // x: (N, C), the others (C).
 void batch_statistics(const Scalar* x, int64_t N, int64_t C, Scalar* mean, Scalar* var) {
   for_columns(C, [=, n = Scalar(N)]<class V>(V, int64_t j) {
     const V centre =
-        sum_rows<V>(0, N, [=](V& sum, int64_t i) { sum += simd::load<V>(x + i * C + j); }) / n;
-    const V squares = sum_rows<V>(0, N, [=](V& sum, int64_t i) {
+        sum_rows<V>(N, [=](V& sum, int64_t i) { sum += simd::load<V>(x + i * C + j); }) / n;
+    const V squares = sum_rows<V>(N, [=](V& sum, int64_t i) {
       V d = simd::load<V>(x + i * C + j) - centre;
       sum += d * d;
     });
@@ -90,7 +82,7 @@ void batch_gradient(const Scalar* g, const Scalar* xhat, int64_t N, int64_t C, c
       V g = {}, gh = {};
       void operator+=(const Sums& more) { g += more.g, gh += more.gh; }
     };
-    const Sums sums = sum_rows<Sums>(0, N, [=](Sums& sums, int64_t i) {
+    const Sums sums = sum_rows<Sums>(N, [=](Sums& sums, int64_t i) {
       V u = simd::load<V>(g + i * C + j);
       sums.g += u;
       sums.gh += u * simd::load<V>(xhat + i * C + j);

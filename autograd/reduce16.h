@@ -101,17 +101,34 @@ template <class T> ALWAYS_INLINE T sum16(const T* x, int64_t n) {
   return sum16_of(n, ITSELF, x);
 }
 
-constexpr int64_t PIECE = 1 << 16;
 // Where n > piece numbers are cut in two: at the largest piece 2^k below n. So a cut stays where
 // it is when zeros are appended.
 constexpr int64_t cut(int64_t n, int64_t piece) {
   return piece * int64_t(std::bit_floor(uint64_t((n - 1) / piece)));
 }
+
+// The sum of begin ... end - 1 by f(begin, end), which sums at most `piece` of them.
+template <class Sum, class F>
+[[gnu::noinline]] void two_parts(Sum& sum, int64_t begin, int64_t end, int64_t piece, F f);
+template <class F>
+ALWAYS_INLINE auto in_parts(int64_t begin, int64_t end, int64_t piece, F f) {
+  if (end - begin <= piece) [[likely]] return f(begin, end);
+  decltype(f(begin, end)) sum;
+  two_parts(sum, begin, end, piece, f);
+  return sum;
+}
+template <class Sum, class F>
+void two_parts(Sum& sum, int64_t begin, int64_t end, int64_t piece, F f) {
+  const int64_t middle = begin + cut(end - begin, piece);
+  sum = in_parts(begin, middle, piece, f);
+  sum += in_parts(middle, end, piece, f);
+}
+
 // sum16_of, of any count: for what is longer than a row.
+constexpr int64_t PIECE = 1 << 16;
 template <class F, class T> T pairwise16_of(int64_t n, F f, const T* x) {
-  if (n <= PIECE) return sum16_of(n, f, x);
-  const int64_t half = cut(n, PIECE);
-  return pairwise16_of(half, f, x) + pairwise16_of(n - half, f, x + half);
+  const auto part = [=](int64_t i, int64_t end) { return sum16_of(end - i, f, x + i); };
+  return in_parts(0, n, PIECE, part);
 }
 template <class T> T pairwise16(const T* x, int64_t n) { return pairwise16_of(n, ITSELF, x); }
 
@@ -125,29 +142,31 @@ template <class T> ALWAYS_INLINE T max16(const T* x, int64_t n) {
   return reduce16(-std::numeric_limits<T>::infinity(), n, LARGER, ITSELF, x);
 }
 
+// Some numbers that lie side by side, summed each for itself.
+template <class T, int COUNT> struct Row {
+  alignas(64) T at[COUNT] = {};
+  void operator+=(const Row& x) { map(at, COUNT, PLUS, at, x.at); }
+};
+
 // The same sums down the columns: y[j] = sum over i < n of x[i * stride + j], j < width. The
 // partial sums are rows of a few vectors, kept in L1 while the rows of x stream by.
-template <class T> constexpr int COLUMNS16 = 512 / sizeof(T);
-template <class T>
-void sum16_columns(const T* x, int64_t n, int64_t stride, T* y, int64_t columns) {
-  alignas(64) T part[16][COLUMNS16<T>];
-  if (n > PIECE) {
-    const int64_t half = cut(n, PIECE);
-    sum16_columns(x, half, stride, y, columns);
-    sum16_columns(x + half * stride, n - half, stride, part[0], columns);
-    return map(y, columns, PLUS, y, part[0]);
-  }
-  for (auto& row : part)
-    for (int64_t j = 0; j < columns; ++j) row[j] = 0;
-  for (int64_t i = 0; i < n; ++i)
-    map(part[i % 16], columns, PLUS, part[i % 16], x + i * stride);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) map(part[i], columns, PLUS, part[i], part[i + half]);
-  __builtin_memcpy(y, part[0], columns * sizeof(T));
-}
 template <class T> void sum16_rows(const T* x, int64_t n, int64_t stride, T* y, int64_t width) {
-  for (int64_t at = 0; at < width; at += COLUMNS16<T>)
-    sum16_columns(x + at, n, stride, y + at, std::min<int64_t>(width - at, COLUMNS16<T>));
+  constexpr int COLUMNS = 512 / sizeof(T);
+  for (int64_t at = 0; at < width; at += COLUMNS) {
+    const int64_t columns = width - at < COLUMNS ? width - at : COLUMNS;
+    const auto part = [=](int64_t begin, int64_t end) {
+      Row<T, COLUMNS> sums[16];
+      for (int64_t i = begin; i < end; ++i) {
+        T* sum = sums[(i - begin) % 16].at;
+        map(sum, columns, PLUS, sum, x + i * stride + at);
+      }
+      for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; ++i)
+          map(sums[i].at, columns, PLUS, sums[i].at, sums[i + half].at);
+      return sums[0];
+    };
+    __builtin_memcpy(y + at, in_parts(0, n, PIECE, part).at, columns * sizeof(T));
+  }
 }
 
 }  // namespace heed::simd

@@ -39,9 +39,14 @@ TEST_CASE("sums: of losses") {
 }
 
 TEST_CASE("sums: of a bias's gradient") {
-  Tensor weight = ones({1, 1}), bias = zeros({1}).requires_grad_();
-  linear(ones({N, 1}), weight, bias).backward(tenths({N, 1}));
-  CHECK(error_of(bias.grad().at({0}), N * double(Scalar(0.1))) < IN_A_ROW);
+  for (int64_t out : {1, 200}) {  // of one thread's columns, and of several threads'
+    CAPTURE(out);
+    const int64_t rows = N / 16;
+    Tensor weight = ones({out, 1}), bias = zeros({out}).requires_grad_();
+    linear(ones({rows, 1}), weight, bias).backward(tenths({rows, out}));
+    for (int64_t j = 0; j < out; ++j)
+      CHECK(error_of(bias.grad().at({j}), double(rows) * double(Scalar(0.1))) < IN_A_ROW);
+  }
 }
 
 TEST_CASE("sums: of batch_norm, forward and backward") {
