@@ -316,11 +316,11 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
                                          : q.data()[at[3] + i * step[3]];
       });
   return record_moved("where", std::move(y), inputs(a, b), saved(c),
-                [](const Tensor& g, GradOf da, GradOf db, const Tensor& c) {
-                  Tensor zero = scalar(0);
-                  if (da) da += where(c, g, zero);
-                  if (db) db += where(c, zero, g);
-                });
+                      [](const Tensor& g, GradOf da, GradOf db, const Tensor& c) {
+                        Tensor zero = scalar(0);
+                        if (da) da += where(c, g, zero);
+                        if (db) db += where(c, zero, g);
+                      });
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {

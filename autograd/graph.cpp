@@ -196,7 +196,8 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
     Node& node = *order.first;
     if (node.grad) {
       const Tensor g(node.keeps_grad ? node.grad : std::move(node.grad), node.shape);
-      watch.on ? watch.run(node, g) : node.backward(g);
+      if (watch.on) [[unlikely]] watch.run(node, g);
+      else node.backward(g);
     }
     if (!retain_graph) {
       node.release();

@@ -159,8 +159,6 @@ TEST_CASE("optim: betas of 0 are the gradient's sign") {
   }
 }
 
-// Numbers below the least normal one take a CPU many times as long. A weight that only its decay
-// moves would end among them, with its means, and stay there.
 TEST_CASE("optim: with a beta1 of 0 the mean is the gradient, whatever it was before") {
   Tensor p = zeros({1}).requires_grad_();
   Adam adam({{"p", p}}, {.lr = 1, .beta1 = 0, .beta2 = 0});
@@ -172,6 +170,8 @@ TEST_CASE("optim: with a beta1 of 0 the mean is the gradient, whatever it was be
   CHECK(p.item() == doctest::Approx(-2));
 }
 
+// Numbers below the least normal one take a CPU many times as long. A weight that only its decay
+// moves would end among them, with its means, and stay there.
 TEST_CASE("optim: Adam's numbers do not stay below the least normal one") {
   Tensor p = tensor({0.5, -0.03}).requires_grad_(), g = zeros({2});
   Adam adam({{"p", p}}, {.beta2 = 0.99, .weight_decay = 1e-4});

@@ -80,7 +80,8 @@ TEST_CASE("print: as PyTorch does") {
 }
 
 TEST_CASE("print: a tensor without numbers is not walked, whatever its sizes") {
-  CHECK(to_string(zeros({int64_t(1) << 24, 0})).find("size=(16777216, 0)") !=
+  // (A walk would take hours.)
+  CHECK(to_string(zeros({int64_t(1) << 40, 0})).find("size=(1099511627776, 0)") !=
         std::string::npos);
 }
 
